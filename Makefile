@@ -1,0 +1,57 @@
+# On a bare machine with Python 3.11 or newer: make train, make test. Everything goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install train eval test lint format bench tensorboard lock wheel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "hudyn needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (torch is large: a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(INSTALLED) ## make .venv from the lock file
+
+train: $(INSTALLED) ## train: make train ARGS="experiment=kmnist_conv"
+	@$(BIN)/python train.py $(ARGS)
+
+eval: $(INSTALLED) ## evaluate a run: make eval ARGS="run=outputs/..."
+	@$(BIN)/python eval.py $(ARGS)
+
+test: $(INSTALLED) ## run the tests and doctests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## put the code into style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## measure the speed of training against a plain loop
+	@$(BIN)/python benchmarks/epoch.py $(ARGS)
+
+tensorboard: $(INSTALLED) ## look at the curves of all runs
+	@$(BIN)/tensorboard --logdir outputs $(ARGS)
+
+lock: $(INSTALLED) ## choose the newest versions again and lock them (needs uv: pip install uv)
+	@uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade -o requirements.lock
+
+wheel: $(INSTALLED) ## build the wheel into dist/
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## remove .venv, caches and dist; outputs stay
+	@rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
