@@ -1,0 +1,34 @@
+"""Seeds for every source of randomness, derived from one number so that nothing depends on what ran before."""
+
+import torch
+
+_MASK = (1 << 64) - 1
+
+
+def derived_seed(seed: int, *counters: int) -> int:
+    """A 63-bit seed for the stream that `counters` name under `seed` (SplitMix64's finaliser, Steele et al. 2014).
+
+    >>> derived_seed(0, 1) != derived_seed(1, 0)
+    True
+    """
+    state = seed & _MASK
+    for value in (0, *counters):
+        state = (state + 0x9E3779B97F4A7C15 * (value + 1)) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state >> 1
+
+
+def generator(seed: int, *counters: int) -> torch.Generator:
+    """A CPU generator for the stream that `counters` name under `seed`."""
+    return torch.Generator().manual_seed(derived_seed(seed, *counters))
+
+
+def seed_random_layers(device: torch.device, seed: int, *counters: int) -> None:
+    """Seed torch's default generator of `device`, from which layers such as dropout draw."""
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(derived_seed(seed, *counters))
+    else:
+        torch.default_generator.manual_seed(derived_seed(seed, *counters))
