@@ -1,0 +1,5 @@
+"""LightningDataModules."""
+
+from hudyn.data.image import KMNISTDataModule
+
+__all__ = ["KMNISTDataModule"]

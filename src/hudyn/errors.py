@@ -1,0 +1,17 @@
+"""Errors meant for the person at the keyboard: shown as a message, without a traceback."""
+
+
+class HudynError(Exception):
+    """Something a person can mend; the message says what was expected, what was found, and what to do."""
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to stop; like KeyboardInterrupt, no `except Exception` on the way holds it up.
+
+    Args:
+        signal_number: the signal, 2 for Ctrl-C, 15 for SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}")
+        self.signal_number = signal_number
