@@ -1,0 +1,188 @@
+"""What every member of a population chose for every item, and the scores that follow from it."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.utilities import dim_zero_cat
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The choices of all members on one split.
+
+    Attributes:
+        choices: class chosen, [members, items].
+        confidences: probability given to it, [members, items].
+        targets: the true class, [items].
+        losses: mean negative log-likelihood of the true class in nats, [members].
+    """
+
+    choices: Tensor
+    confidences: Tensor
+    targets: Tensor
+    losses: Tensor
+
+    @classmethod
+    def collected(cls, by: "MemberChoices", members: int) -> "Choices":
+        """What `by` has collected of a population of `members`."""
+        *tables, targets = by.compute()  # torchmetrics drops the axes of a single member's single item
+        choices, confidences, losses = (table.reshape(members, -1) for table in tables)
+        return cls(choices, confidences, targets.reshape(-1), losses.double().mean(dim=1))
+
+    @property
+    def accuracies(self) -> Tensor:
+        """Share of items whose class was chosen rightly, [members]."""
+        return (self.choices == self.targets).double().mean(dim=1)
+
+
+class MemberChoices(Metric):
+    """Collects the choices of each member over the batches, and devices, of an evaluation."""
+
+    full_state_update = False
+    choices: list[Tensor]
+    confidences: list[Tensor]
+    losses: list[Tensor]
+    targets: list[Tensor]
+    places: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("choices", "confidences", "losses", "targets", "places"):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, outputs: Tensor, targets: Tensor, places: Tensor) -> None:
+        """Take in one batch.
+
+        Args:
+            outputs: log-probabilities, or any logits, of the classes, [members, batch, classes].
+            targets: true classes, [batch].
+            places: index of each item in its split, [batch].
+        """
+        log_probabilities = outputs.log_softmax(-1)
+        confidences, choices = log_probabilities.exp().max(-1)
+        expanded = targets.expand(outputs.shape[:-1]).unsqueeze(-1)
+        losses = -log_probabilities.gather(-1, expanded).squeeze(-1)
+        self.choices.append(choices.T)  # [batch, members]
+        self.confidences.append(confidences.T)
+        self.losses.append(losses.T)
+        self.targets.append(targets)
+        self.places.append(places)
+
+    def compute(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Choices, confidences and losses, [members, items], and targets, [items], in the order of the split."""
+        order = dim_zero_cat(self.places).argsort()
+        choices, confidences, losses = (
+            dim_zero_cat(state)[order].T.cpu() for state in (self.choices, self.confidences, self.losses)
+        )
+        return choices, confidences, losses, dim_zero_cat(self.targets)[order].cpu()
+
+
+class MemberMeans(Metric):
+    """Mean loss and accuracy of each member over the updates of an epoch, kept in checkpoints.
+
+    Args:
+        members: size of the population.
+    """
+
+    full_state_update = False
+    loss: Tensor
+    right: Tensor
+    items: Tensor
+
+    def __init__(self, members: int) -> None:
+        super().__init__()
+        for name, shape in (("loss", (members,)), ("right", (members,)), ("items", ())):
+            self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum", persistent=True)
+
+    def update(self, losses: Tensor, right: Tensor, items: int) -> None:
+        """Take in sums over items: losses in nats [members], right choices [members], and the number of items."""
+        self.loss += losses
+        self.right += right
+        self.items += items
+
+    def compute(self) -> dict[str, Tensor]:
+        """``loss`` and ``accuracy``, each [members]."""
+        return {"loss": self.loss / self.items, "accuracy": self.right / self.items}
+
+
+def member_losses(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Negative log-likelihoods in nats summed over a batch, [members].
+
+    Args:
+        outputs: log-probabilities, or any logits, of the classes, [members, batch, classes].
+        targets: true classes, [batch], or [members, batch].
+    """
+    members, batch, classes = outputs.shape
+    if members == 1:
+        return F.cross_entropy(outputs[0], targets.reshape(-1), reduction="sum").unsqueeze(0)
+    targets = targets.expand(members, batch).reshape(-1)
+    losses = F.cross_entropy(outputs.reshape(-1, classes), targets, reduction="none")
+    return losses.view(members, batch).sum(dim=1)
+
+
+def confusion_matrices(choices: Tensor, targets: Tensor, classes: int) -> Tensor:
+    """How often each class was taken for each.
+
+    Args:
+        choices: class chosen, [members, items].
+        targets: true class, [items].
+        classes: number of classes.
+
+    Returns:
+        counts, int64 [members, classes, classes]: rows are the target, columns the choice.
+    """
+    return torch.stack([multiclass_confusion_matrix(own, targets, classes) for own in choices])
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Items of class `target` taken for class `choice`."""
+
+    target: int
+    choice: int
+    count: int
+
+
+def ranked_confusions(matrix: Tensor) -> list[Confusion]:
+    """The mistakes of one member, most frequent first.
+
+    >>> ranked_confusions(torch.tensor([[5, 1], [3, 4]]))
+    [Confusion(target=1, choice=0, count=3), Confusion(target=0, choice=1, count=1)]
+    """
+    mistakes = matrix.clone().fill_diagonal_(0)
+    order = mistakes.flatten().argsort(descending=True, stable=True)
+    order = order[mistakes.flatten()[order] > 0]
+    classes = len(matrix)
+    return [Confusion(int(i) // classes, int(i) % classes, int(mistakes.flatten()[i])) for i in order]
+
+
+def precisions(matrices: Tensor) -> Tensor:
+    """Share of the items taken for a class that are of it, [members, classes]; NaN where none was taken for it."""
+    return matrices.diagonal(dim1=1, dim2=2) / matrices.sum(dim=1)
+
+
+def recalls(matrices: Tensor) -> Tensor:
+    """Share of the items of a class that are taken for it, [members, classes]; NaN where there are none."""
+    return matrices.diagonal(dim1=1, dim2=2) / matrices.sum(dim=2)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One item of class `target`, at `place` of its split, taken for `choice` with probability `confidence`."""
+
+    place: int
+    target: int
+    choice: int
+    confidence: float
+
+
+def confident_mistakes(result: Choices, member: int, limit: int) -> list[Mistake]:
+    """The `limit` mistakes that `member` was surest of, surest first."""
+    choices, confidences = result.choices[member], result.confidences[member]
+    wrong = (choices != result.targets).nonzero()[:, 0]
+    order = wrong[confidences[wrong].argsort(descending=True, stable=True)[:limit]]
+    return [Mistake(int(i), int(result.targets[i]), int(choices[i]), float(confidences[i])) for i in order]

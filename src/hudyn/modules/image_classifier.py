@@ -1,0 +1,135 @@
+"""Image classification by a population of networks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from hudyn.data.image import EvaluationBatch, ImageChunk, KMNISTDataModule
+from hudyn.errors import HudynError
+from hudyn.metrics import Choices, MemberChoices, MemberMeans
+from hudyn.metrics.classification import member_losses
+from hudyn.metrics.members import spread
+from hudyn.population import Population
+
+
+class ImageClassifier(LightningModule):
+    """Trains a population to name the class of an image, by the mean negative log-likelihood of the true class.
+
+    A Lightning step carries all the updates of one chunk; `global_step` counts updates.
+
+    Args:
+        network: makes one network, from images [batch, 1, 28, 28] to log-probabilities or logits [batch, classes].
+        optimizer: makes the optimizer of a list of parameters.
+        members: size of the population.
+        seed: seed of member 0; member k has `seed` + k.
+
+    Attributes:
+        results: latest value of each measure, ``split/name``: [members].
+        choices: choices of all members on each split last evaluated.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[], nn.Module],
+        optimizer: Callable[[Any], Optimizer],
+        members: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.population = Population(network, members, seed)
+        self.make_optimizer = optimizer
+        self.train_means = MemberMeans(members)
+        self.collected = nn.ModuleDict({split: MemberChoices() for split in ("val", "test")})
+        self.results: dict[str, Tensor] = {}
+        self.choices: dict[str, Choices] = {}
+
+    @staticmethod
+    def check_network(network: nn.Module, data: KMNISTDataModule) -> None:
+        """Raise ValueError unless `network` maps images of `data` to one output a class."""
+        images, expected = torch.zeros(2, *data.image_shape), (2, data.classes)
+        with torch.no_grad():
+            outputs = network.eval()(images)
+        found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        if found != expected:
+            raise ValueError(f"given images {tuple(images.shape)}, expected outputs {expected}, got {found}")
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer of all members' parameters: it acts element by element, so members do not mix."""
+        return self.make_optimizer(self.population.parameters())
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's means anew."""
+        self.train_means.reset()
+
+    def training_step(self, chunk: ImageChunk, batch_idx: int) -> None:
+        """Make the chunk's updates, and log the losses of every `log_every_n_steps`-th."""
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        first_update = self.global_step
+        losses, right = [], torch.zeros(self.population.members, device=self.device)
+        for update, batch in enumerate(chunk, start=first_update):
+            outputs = self.population(batch.images, chunk.per_member, update)  # [members, batch, classes]
+            total = member_losses(outputs, batch.targets)  # [members]
+            loss = total / batch.divisor
+            optimizer.zero_grad()
+            self.manual_backward(loss.sum())
+            optimizer.step()
+            losses.append(loss.detach())
+            right += (outputs.detach().argmax(-1) == batch.targets).sum(dim=1)
+        table = torch.stack(losses)  # [updates, members]
+        self._check_finite(table, first_update)
+        weights = torch.tensor(chunk.divisors, dtype=table.dtype, device=table.device)
+        self.train_means.update((table * weights[:, None]).sum(dim=0), right, sum(chunk.sizes))
+        self._log_losses(table, first_update)
+
+    def validation_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Collect the choices of one batch."""
+        split = self.trainer.datamodule.evaluated_splits[dataloader_idx]  # type: ignore[attr-defined]
+        self.collected[split].update(self.population(batch.images), batch.targets, batch.places)
+
+    def test_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Collect the choices of one batch."""
+        self.validation_step(batch, batch_idx, dataloader_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """Turn what was collected into `choices` and `results`."""
+        for split in self.trainer.datamodule.evaluated_splits:  # type: ignore[attr-defined]
+            choices = Choices.collected(self.collected[split], self.population.members)
+            self.collected[split].reset()
+            self.choices[split] = choices
+            self.results |= {f"{split}/loss": choices.losses, f"{split}/accuracy": choices.accuracies}
+            if not choices.losses.isfinite().all():
+                member = int((~choices.losses.isfinite()).nonzero()[0])
+                raise HudynError(f"The {split} loss of member {member} is {choices.losses[member]}. {_ADVICE}")
+
+    def on_test_epoch_end(self) -> None:
+        """Turn what was collected into `choices` and `results`."""
+        self.on_validation_epoch_end()
+
+    def on_train_batch_end(self, outputs: Any, batch: ImageChunk, batch_idx: int) -> None:
+        """After the epoch's last chunk, add its means over its updates to `results`."""
+        if self.trainer.is_last_batch:
+            means = self.train_means.compute()
+            self.results |= {f"train/{name}": values.reshape(-1).cpu() for name, values in means.items()}
+
+    def _check_finite(self, losses: Tensor, first_update: int) -> None:
+        finite = losses.isfinite()
+        if not finite.all():
+            row, member = (int(i) for i in (~finite).nonzero()[0])
+            raise HudynError(
+                f"The loss of member {member} is {losses[row, member]} at update {first_update + row + 1}. {_ADVICE}"
+            )
+
+    def _log_losses(self, losses: Tensor, first_update: int) -> None:
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        for row in range(-(first_update + 1) % every, len(losses), every):
+            for logger in self.loggers:
+                logger.log_metrics(spread("train/loss", losses[row]), step=first_update + row + 1)
+
+
+_ADVICE = "Training stopped. A smaller learning rate (optimizer.lr) is the usual remedy."
