@@ -1,0 +1,1 @@
+"""Drawing: pure functions from results to matplotlib figures."""

@@ -1,0 +1,133 @@
+"""Figures of classifiers: confusion matrices, mistakes, learning curves, spread over members."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor
+
+from hudyn.figures.style import COLOURS, GREYS, in_style, printable
+from hudyn.metrics.classification import Mistake
+
+
+@in_style
+def confusion_matrix(matrix: Tensor, labels: list[str], title: str) -> Figure:
+    """One member's confusion matrix with its counts; colour is the share of the row.
+
+    Args:
+        matrix: counts [classes, classes]; rows are the target, columns the choice.
+        labels: name of each class.
+        title: heading.
+    """
+    figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+    axes = figure.add_subplot()
+    shares = _row_shares(matrix)
+    image = axes.imshow(shares, vmin=0, vmax=1)
+    for row, column in np.ndindex(*shares.shape):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, int(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8.5)
+    names = printable(labels)
+    axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 5 else 0)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="choice of the network", ylabel="target", title=title)
+    bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1, decimals=0))
+    bar.set_label("share of the target's images")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    return figure
+
+
+@in_style
+def confusion_matrices(matrices: Tensor, accuracies: Tensor, seed: int) -> Figure:
+    """Confusion matrices of all members, small, without numbers.
+
+    Args:
+        matrices: counts [members, classes, classes].
+        accuracies: [members].
+        seed: seed of member 0.
+    """
+    members = len(matrices)
+    columns = min(members, max(5, math.ceil(math.sqrt(members * 1.5))))
+    rows = math.ceil(members / columns)
+    figure = Figure(figsize=(1.45 * columns + 1.1, 1.65 * rows + 0.7), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for member, (matrix, accuracy) in enumerate(zip(matrices, accuracies, strict=True)):
+        axes = grid.flat[member]
+        image = axes.imshow(_row_shares(matrix), vmin=0, vmax=1)
+        axes.set_title(f"seed {seed + member}: {accuracy:.2%}", fontsize=8, fontweight="normal")
+    bar = figure.colorbar(image, ax=grid, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
+    bar.set_label("share of the target's images", fontsize=8)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    figure.suptitle("Confusions of each member: rows target, columns choice", x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+@in_style
+def mistakes(images: Tensor, found: Sequence[Mistake], labels: list[str], title: str) -> Figure:
+    """The images that a member was surest of and wrong about.
+
+    Args:
+        images: pixels [mistakes, height, width].
+        found: the mistakes, in the same order.
+        labels: name of each class.
+        title: heading.
+    """
+    names = printable(labels)
+    columns = 6
+    rows = max(1, math.ceil(len(found) / columns))
+    figure = Figure(figsize=(8.4, 1.62 * rows + 0.6), layout="constrained")
+    figure.suptitle(f"{title}: target → choice, with its probability", x=0.01, ha="left", fontsize=10)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, image, mistake in zip(grid.flat, images, found, strict=False):
+        axes.imshow(image.numpy(), cmap=GREYS)
+        heading = f"{names[mistake.target]} → {names[mistake.choice]}"
+        probability = f"{math.floor(mistake.confidence * 1e4) / 1e4:.2%}"
+        size = 8.5 if len(heading) < 16 else 6.5
+        axes.set_title(f"{heading}\n{probability}", fontsize=size, fontweight="normal", loc="center")
+    return figure
+
+
+@in_style
+def learning_curves(history: dict[str, np.ndarray], best: int, which: str) -> Figure:
+    """Loss and accuracy after each epoch; thin lines are members, thick ones the best member.
+
+    Args:
+        history: ``epoch``: [epochs]; every measure ``split/loss`` or ``split/accuracy``: [epochs, members].
+        best: index of the best member.
+        which: what to call it.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    pair = figure.subplots(1, 2)
+    splits = [name.removesuffix("/loss") for name in history if name.endswith("/loss")]
+    for axes, measure in zip(pair, ("loss", "accuracy"), strict=True):
+        for colour, split in zip(COLOURS, splits, strict=False):
+            _curves(axes, history["epoch"], history[f"{split}/{measure}"], best, colour, split)
+        axes.set(xlabel="epoch", title=measure)
+        axes.grid(axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    pair[0].set_ylabel("negative log-likelihood (nats)")
+    pair[1].yaxis.set_major_formatter(PercentFormatter(1))
+    pair[1].set_ylabel("share chosen rightly")
+    pair[0].legend(loc="best")
+    if history[f"{splits[0]}/loss"].shape[1] > 1:
+        figure.text(1, 0, f"thick lines: {which}", ha="right", va="bottom", fontsize=8)
+    return figure
+
+
+def _curves(axes: Axes, epochs: np.ndarray, values: np.ndarray, best: int, colour: str, label: str) -> None:
+    if values.shape[1] > 1:
+        axes.plot(epochs, values, color=colour, linewidth=0.5, alpha=0.35)
+    axes.plot(epochs, values[:, best], color=colour, label=label, marker="o", markersize=3)
+
+
+def _row_shares(matrix: Tensor) -> np.ndarray:
+    counts = matrix.double()
+    return (counts / counts.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
