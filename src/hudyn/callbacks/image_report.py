@@ -1,0 +1,68 @@
+"""The report of image classifiers, at the end of a run or of an evaluation."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from hudyn.callbacks.results import Results, tensorboard
+from hudyn.figures.classification import learning_curves
+from hudyn.report.image import ImageReport
+from hudyn.runs import Run, atomic_write
+
+
+class ImageReporter(Callback):
+    """Writes tables and figures of the test choices into the run's folder, and the figures into TensorBoard."""
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the report."""
+        if not trainer.is_global_zero:
+            return
+        run, data = Run(Path(trainer.default_root_dir)), trainer.datamodule
+        best, best_by = best_member(pl_module.results)
+        report = ImageReport(
+            split="test",
+            choices=pl_module.choices["test"],
+            images=data.splits["test"][0].cpu(),
+            class_names=data.class_names,
+            class_labels=data.class_labels,
+            network=pl_module.population.member(best).cpu(),
+            best=best,
+            best_by=best_by,
+            seed=pl_module.population.seed,
+        )
+        report.write_tables(run.tables)
+        figures = report.draw()
+        curves = next(callback.curves for callback in trainer.callbacks if isinstance(callback, Results))
+        if curves:
+            figures["learning_curves"] = learning_curves(curves, best, report.which)
+        writer = tensorboard(trainer)
+        for name, figure in figures.items():
+            with atomic_write(run.figures / f"{name}.png", "wb") as file:
+                figure.savefig(file, format="png")
+            if writer:
+                writer.add_image(name, pixels(figure), trainer.global_step, dataformats="HWC")
+        run.update_results(evaluation=report.summary())
+
+
+def best_member(results: dict[str, Tensor]) -> tuple[int, str]:
+    """The member shown where one stands for all, and the measure it is best by; the test set is not asked.
+
+    >>> best_member({"train/loss": torch.tensor([0.5, 0.3]), "test/loss": torch.tensor([0.1, 0.9])})
+    (1, 'train/loss')
+    """
+    for name in ("val/loss", "train/loss"):
+        if name in results:
+            return int(results[name].argmin()), name
+    return 0, "index"
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """A figure as an image, uint8 [height, width, 3]."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]

@@ -1,0 +1,54 @@
+"""The progress bar."""
+
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
+from rich.console import Console
+
+COLOUR = "#0072B2"
+
+
+class Progress(RichProgressBar):
+    """Lightning's rich progress bar, counting updates; where there is no terminal, one line an epoch."""
+
+    def __init__(self) -> None:
+        theme = RichProgressBarTheme(
+            progress_bar=COLOUR, progress_bar_finished=COLOUR, progress_bar_pulse=COLOUR, metrics_format=".4f"
+        )
+        super().__init__(refresh_rate=10, theme=theme)
+        self._terminal = Console().is_terminal
+        if not self._terminal:
+            self.disable()
+
+    @property
+    def total_train_batches(self) -> int:
+        """Updates of an epoch."""
+        chunks = int(super().total_train_batches)
+        loader = self.trainer.train_dataloader
+        return min(chunks * loader.updates_per_step, loader.updates) if loader else chunks
+
+    def _update(self, progress_bar_id: Any, current: int, visible: bool = True, hard: bool = False) -> None:
+        if progress_bar_id is not None and progress_bar_id == self.train_progress_bar_id:
+            current = min(current * self.trainer.train_dataloader.updates_per_step, self.total_train_batches)
+        super()._update(progress_bar_id, current, visible, hard)
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+    @property
+    def test_description(self) -> str:
+        """What the bar of the last evaluation says."""
+        return "evaluation"
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """Means over members of the latest results."""
+        return {name: values.mean().item() for name, values in pl_module.results.items()}
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the epoch's results."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if not self._terminal and trainer.is_global_zero:
+            results = "  ".join(f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
+            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {results}", flush=True)

@@ -1,0 +1,152 @@
+"""What every run writes while it trains: results.json, the table of epochs, TensorBoard's curves."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig, OmegaConf
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from hudyn.metrics.members import spread
+from hudyn.report.tables import write_csv
+from hudyn.runs import Run, summary
+
+HPARAMS = {
+    "experiment": "name",
+    "network": "model.network._target_",
+    "hidden_size": "model.network.hidden_size",
+    "optimizer": "optimizer._target_",
+    "lr": "optimizer.lr",
+    "momentum": "optimizer.momentum",
+    "weight_decay": "optimizer.weight_decay",
+    "batch_size": "data.batch_size",
+    "epochs": "trainer.max_epochs",
+    "members": "members",
+    "seed": "seed",
+}
+
+
+class Results(Callback):
+    """Keeps the results of every epoch and member, and writes them after each epoch."""
+
+    def __init__(self) -> None:
+        self.history: list[dict[str, Any]] = []
+        self._fit_seconds = 0.0
+        self._started = 0.0
+        self._chunk_started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs to go on: the epochs so far and the time they took."""
+        return {"history": self.history, "fit_seconds": self.fit_seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.history, self._fit_seconds = list(state_dict["history"]), state_dict["fit_seconds"]
+
+    @property
+    def fit_seconds(self) -> float:
+        """Seconds spent training and evaluating so far, those before a resume included."""
+        return self._fit_seconds + (time.monotonic() - self._started if self._started else 0.0)
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """``epoch``: [epochs]; every measure: [epochs, members], NaN where it was not taken."""
+        if not self.history:
+            return {}
+        names = self.history[-1]["results"]
+        members = len(next(iter(names.values())))
+        missing = [float("nan")] * members
+        return {"epoch": np.array([row["epoch"] for row in self.history])} | {
+            name: np.array([row["results"].get(name, missing) for row in self.history]) for name in names
+        }
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock; put the config and the hyperparameters into TensorBoard."""
+        self._started = time.monotonic()
+        if self.history:
+            last = self.history[-1]["results"]
+            pl_module.results = {name: torch.tensor(values, dtype=torch.float64) for name, values in last.items()}
+        if (writer := tensorboard(trainer)) and not self.history:
+            config = Run(Path(trainer.default_root_dir)).config
+            lines = OmegaConf.to_yaml(config).splitlines()
+            writer.add_text("config", "\n".join(f"    {line}" for line in lines), 0)
+            metrics = {f"{split}/{name}": 0.0 for split in trainer.datamodule.evaluated_splits for name in MEASURES}
+            for part in hparams(hyperparameters(config), metrics):
+                writer.file_writer.add_summary(part)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Start the chunk's clock."""
+        self._chunk_started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log learning rate and speed."""
+        seconds = time.monotonic() - self._chunk_started
+        samples = sum(batch.sizes) * pl_module.population.members * trainer.world_size
+        values = {
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "samples_per_second": samples / max(seconds, 1e-9),
+        }
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log and write the epoch's results."""
+        epoch, update = trainer.current_epoch + 1, trainer.global_step
+        results = {name: values.double().tolist() for name, values in pl_module.results.items()}
+        self.history.append({"epoch": epoch, "update": update, "results": results})
+        curves = {
+            tag: value for name, values in pl_module.results.items() for tag, value in spread(name, values).items()
+        }
+        by_update = {tag: value for tag, value in curves.items() if not tag.startswith("train/loss")}
+        by_epoch = {f"by_epoch/{tag}": value for tag, value in curves.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(by_update, step=update)
+            logger.log_metrics(by_epoch, step=epoch)
+        if trainer.is_global_zero:
+            run = Run(Path(trainer.default_root_dir))
+            self._write_history(run)
+            write_metrics(run, pl_module, self.fit_seconds, update)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock."""
+        self._fit_seconds, self._started = self.fit_seconds, 0.0
+
+    def _write_history(self, run: Run) -> None:
+        write_csv(
+            run.tables / "history.csv",
+            (
+                {"epoch": row["epoch"], "update": row["update"], "member": member}
+                | {name: values[member] for name, values in row["results"].items()}
+                for row in self.history
+                for member in range(len(next(iter(row["results"].values()))))
+            ),
+            columns=["epoch", "update", "member", *self.history[-1]["results"]],
+        )
+
+
+MEASURES = ("accuracy", "loss")
+
+
+def write_metrics(run: Run, module: LightningModule, fit_seconds: float, updates: int) -> None:
+    """Put the latest results of `module` into results.json."""
+    time_spent = run.results.get("time", {}) | {"fit_s": round(fit_seconds, 2), "updates": updates}
+    run.update_results(metrics={name: summary(values) for name, values in module.results.items()}, time=time_spent)
+
+
+def hyperparameters(config: DictConfig) -> dict[str, Any]:
+    """The fixed short set of settings that TensorBoard's HPARAMS tab compares runs by."""
+    values = {name: OmegaConf.select(config, path) for name, path in HPARAMS.items()}
+    return {name: "" if value is None else value for name, value in values.items()}
+
+
+def tensorboard(trainer: Trainer) -> SummaryWriter | None:
+    """The trainer's TensorBoard writer, on the process that writes."""
+    loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+    return loggers[0].experiment if loggers and trainer.is_global_zero else None

@@ -1,0 +1,202 @@
+"""The commands: train.py and eval.py. torch is imported only once the command line is known to be sound."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hudyn.errors import HudynError, Interrupted
+from hudyn.problems import Problem, listing, nearest
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+RESUME_MAY_CHANGE = ("trainer.", "data.root")
+
+
+def train() -> None:
+    """train.py: compose, check, run; or continue a run with ``resume=<folder>``."""
+    _guarded(_train)
+
+
+def evaluate() -> None:
+    """eval.py: evaluate the run that ``run=<folder>`` names, with any of its settings changed."""
+    _guarded(_evaluate)
+
+
+def _guarded(command: Any) -> None:
+    """Turn the outcome of `command` into an exit status, and errors meant for people into a message."""
+    try:
+        command()
+    except HudynError as error:
+        _leave("\n".join([str(error), *getattr(error, "__notes__", [])]), 1)
+    except Interrupted as error:
+        _leave(str(error), 128 + error.signal_number)
+    except KeyboardInterrupt:
+        _leave("stopped", 130)
+
+
+def _leave(message: str, status: int) -> NoReturn:
+    sys.stdout.flush()
+    print(f"hudyn: {message}", file=sys.stderr, flush=True)
+    sys.exit(status)
+
+
+def _train() -> None:
+    arguments = sys.argv[1:]
+    sys.path.insert(0, os.getcwd())  # a person's own classes, as with python -m
+    folder = _value("resume", arguments)
+    if folder is not None:
+        _resume(Path(folder), [argument for argument in arguments if not argument.startswith("resume=")])
+        return
+    _check(arguments)
+    _run_hydra()
+
+
+def _resume(folder: Path, overrides: list[str]) -> None:
+    from hudyn.runs import Run
+
+    run = Run.open(folder)
+    for override in overrides:
+        if not override.startswith(RESUME_MAY_CHANGE):
+            _refuse([Problem(override, "a resumed run keeps its config; only trainer.… and data.root may change")])
+    config = _changed(run.config, overrides)
+    from hudyn.training import train
+
+    with _advice(folder):
+        train(config, folder, resume=True)
+
+
+def _evaluate() -> None:
+    arguments = sys.argv[1:]
+    sys.path.insert(0, os.getcwd())
+    folder = _value("run", arguments)
+    if folder is None or any(argument.startswith("-") for argument in arguments):
+        _leave("usage: eval.py run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(arguments) else 2)
+    from hudyn.runs import Run, claim_folder
+
+    run = Run.open(Path(folder))
+    config = _changed(run.config, [argument for argument in arguments if not argument.startswith("run=")])
+    from datetime import datetime
+
+    from hudyn.training import evaluate
+
+    place = run.folder / "evaluations" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    evaluate(run, config, Path(claim_folder(str(place))))
+
+
+def _value(key: str, arguments: list[str]) -> str | None:
+    found = [argument.removeprefix(f"{key}=") for argument in arguments if argument.startswith(f"{key}=")]
+    return found[-1].strip("'\"") if found else None
+
+
+def _changed(config: "DictConfig", overrides: list[str]) -> "DictConfig":
+    """A saved config with `key=value` overrides of keys that it has, checked."""
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    problems = []
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        parent, _, leaf = key.rpartition(".")
+        node = OmegaConf.select(config, parent) if parent else config
+        if not equals:
+            problems.append(Problem(override, "expected key=value"))
+        elif not isinstance(node, DictConfig) or leaf not in node:
+            known = map(str, node) if isinstance(node, DictConfig) else []
+            problems.append(Problem(key, "the run's config has no such key" + nearest(leaf, known)))
+        else:
+            try:
+                OmegaConf.update(config, key, OmegaConf.from_dotlist([f"value={text}"]).value)
+            except OmegaConfBaseException as error:
+                problems.append(Problem(key, str(error).splitlines()[0]))
+    from hudyn.config import check_root, check_targets
+
+    problems += check_root(config)
+    _refuse(problems or check_targets(config))
+    return config
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        _leave(listing(problems), 2)
+
+
+def _check(arguments: list[str]) -> None:
+    """Leave with every problem of the command line and of the configs it composes, if there is any."""
+    from hydra._internal.utils import get_args_parser
+
+    options = get_args_parser().parse_args(arguments)
+    if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
+        return  # Hydra answers these without running anything
+    from hudyn.compose import Composer, settings
+    from hudyn.config import check_root
+
+    composer = Composer(options.overrides, options.multirun, options.config_dir)
+    jobs = [(label, settings(config)) for label, config in composer.jobs()]
+    found = [(label, problem) for label, config in jobs for problem in check_root(config)]
+    if not composer.problems or composer.values:
+        from hudyn.config import check_targets
+
+        found += [(label, problem) for label, config in jobs for problem in check_targets(config)]
+    everywhere = {problem for _, problem in found if sum(other == problem for _, other in found) == len(jobs)}
+    problems = [
+        problem if problem in everywhere or not label else Problem(problem.path, f"{problem.message} (job {label})")
+        for label, problem in found
+    ]
+    _refuse(composer.problems + problems)
+
+
+def _run_hydra() -> None:
+    import hydra
+    from omegaconf import OmegaConf
+
+    from hudyn.compose import CONFIG_NAME, config_folder
+    from hudyn.runs import claim_folder
+
+    OmegaConf.register_new_resolver("new_folder", claim_folder, use_cache=True, replace=True)
+    failures: list[Exception] = []
+
+    def task(config: "DictConfig") -> float | None:
+        return _job(config, failures)
+
+    hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=CONFIG_NAME)(task)()
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise HudynError(f"{len(failures)} jobs of the sweep failed.")
+
+
+def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
+    """One job of Hydra's. In a sweep a failure is told and noted, and the next job begins."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from hudyn.training import train
+
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    try:
+        with _advice(folder):
+            return train(config, folder)
+    except Exception as error:
+        failures.append(error)
+        if hydra.mode is RunMode.MULTIRUN:
+            told = str(error) if isinstance(error, HudynError) else traceback.format_exc()
+            print(f"hudyn: job {hydra.job.num} failed: {told}", file=sys.stderr, flush=True)
+        return float("nan")
+
+
+class _advice:
+    """Says how to go on with a run that was interrupted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Interrupted):
+            error.args = (f"{error}; continue with: python train.py resume={self.folder}",)

@@ -1,0 +1,285 @@
+"""Checks a composed config before anything is loaded or written: every key, argument, type and value."""
+
+import importlib
+import inspect
+import itertools
+import logging
+import typing
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from hudyn.problems import Problem, nearest
+
+ALLOWED_TARGETS = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "torchmetrics")
+GROUPS = ("data", "model", "optimizer", "trainer", "callbacks", "logger")
+ROOT_TYPES: dict[str, Any] = {
+    "name": str,
+    "seed": int,
+    "members": int,
+    "tags": list[str],
+    "objective": str,
+    "allowed_targets": list[str],
+}
+LEAST = {"seed": 0, "members": 1}
+ELEMENTWISE_OPTIMIZERS = (
+    "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
+)  # fmt: skip
+# Arguments that code gives to a target, by the part of the config it stands in.
+GIVEN = {
+    "model": {"optimizer"},
+    "trainer": {"callbacks", "logger", "plugins", "default_root_dir"},
+    "logger": {"save_dir"},
+}
+
+
+def check_root(config: DictConfig) -> list[Problem]:
+    """Problems of the keys at the top, of missing values and of references; imports nothing of torch."""
+    problems = []
+    known = {*ROOT_TYPES, *GROUPS}
+    for key in config:
+        if key not in known:
+            problems.append(Problem(str(key), "there is no such key" + nearest(str(key), known)))
+    for key in known - set(config):
+        problems.append(Problem(key, "is not set"))
+    for path in sorted(OmegaConf.missing_keys(config)):
+        problems.append(Problem(path, f"needs a value: {path}=..."))
+    for path, node in _interpolations(config):
+        try:
+            node._dereference_node()
+        except OmegaConfBaseException as error:
+            problems.append(Problem(path, str(error).splitlines()[0]))
+    for key, expected in ROOT_TYPES.items():
+        if key not in config or any(problem.path == key for problem in problems):
+            continue
+        value = OmegaConf.to_container(config, resolve=False)[key] if key == "name" else _plain(config[key])  # type: ignore[index,call-overload]
+        if key in LEAST and _is(value, int) and value < LEAST[key]:
+            problems.append(Problem(key, f"expected an integer of at least {LEAST[key]}, got {value!r}"))
+        elif not _is(value, expected):
+            problems.append(Problem(key, f"expected {_name(expected)}, got {value!r}"))
+    return problems
+
+
+def check_targets(config: DictConfig) -> list[Problem]:
+    """Problems of everything that is instantiated: targets, their arguments, and values that they refuse."""
+    allowed = (*ALLOWED_TARGETS, *(_plain(config.get("allowed_targets")) or ()))
+    problems: list[Problem] = []
+    for group in GROUPS:
+        node = config.get(group)
+        if node is None:
+            continue
+        if not isinstance(node, DictConfig):
+            problems.append(Problem(group, f"expected settings, got {node!r}"))
+            continue
+        if group not in ("callbacks", "logger") and "_target_" not in node:
+            problems.append(Problem(group, "expected a _target_, the class to make"))
+            continue
+        for path, target in _targets(node, group):
+            problems += _check_target(path, target, allowed, GIVEN.get(group, set()))
+    flawed = {problem.path.split(".")[0] for problem in problems}
+    return [*problems, *_check_values(config, flawed)]
+
+
+def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: set[str]) -> Iterator[Problem]:
+    name = str(node._target_)
+    if not any(name.startswith(f"{package}.") for package in allowed):
+        yield Problem(
+            f"{path}._target_",
+            f"{name} is not in an allowed package ({', '.join(allowed)}); "
+            f"if you trust it, add allowed_targets=[{name.split('.')[0]}]",
+        )
+        return
+    try:
+        target = _locate(name)
+    except LookupError as error:
+        yield Problem(f"{path}._target_", str(error.args[0]))
+        return
+    signature = inspect.signature(target)
+    arguments = {str(key): value for key, value in node.items_ex(resolve=False) if key not in HYDRA_KEYS}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    named = {n: p for n, p in signature.parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    for argument in arguments:
+        if argument not in named and not takes_any:
+            yield Problem(f"{path}.{argument}", f"{name} takes no such argument{nearest(argument, set(named) - given)}")
+    if not node.get("_partial_", False):
+        needed = {n for n, p in named.items() if p.default is p.empty}
+        for argument in sorted(needed - set(arguments) - given):
+            yield Problem(f"{path}.{argument}", f"{name} needs this argument")
+    hints = _hints(target)
+    for argument in arguments:
+        value = _plain(node.get(argument))
+        holds_target = isinstance(value, dict) and "_target_" in value
+        if argument in hints and not holds_target and not _is(value, hints[argument]):
+            yield Problem(f"{path}.{argument}", f"expected {_name(hints[argument])}, got {value!r}")
+
+
+HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
+
+
+def _locate(name: str) -> Callable[..., Any]:
+    """What the dotted `name` names; LookupError with the nearest name where there is no such thing."""
+    parts = name.split(".")
+    module, rest = None, parts
+    for length in range(len(parts) - 1, 0, -1):
+        module_name = ".".join(parts[:length])
+        try:
+            module, rest = importlib.import_module(module_name), parts[length:]
+            break
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+                raise LookupError(f"{name} cannot be imported: {error}") from error
+        except Exception as error:
+            raise LookupError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+    if module is None:
+        raise LookupError(f"there is no module {parts[0]}; it must be installed or in the folder you run from")
+    found: Any = module
+    for place, part in enumerate(rest):
+        if not hasattr(found, part):
+            inside = ".".join(parts[: len(parts) - len(rest) + place])
+            public = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
+            raise LookupError(f"there is no {part} in {inside}{nearest(part, public)}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise LookupError(f"{name} is not a class or a function")
+    return found
+
+
+def _check_values(config: DictConfig, flawed: set[str]) -> Iterator[Problem]:
+    """Problems that show when the objects are made; none reads data or writes files."""
+    import torch
+    from hydra.utils import get_class, instantiate
+
+    made: dict[str, Any] = {}
+    attempts = [("model.network", lambda: instantiate(config.model.network))]
+    attempts += [("data", lambda: instantiate(config.data))]
+    attempts += [("optimizer", lambda: instantiate(config.optimizer)([torch.nn.Parameter(torch.zeros(1))]))]
+    attempts += [("trainer", lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False))]
+    attempts += [(f"callbacks.{name}", lambda c=c: instantiate(c)) for name, c in (config.get("callbacks") or {}).items()]
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
+        warnings.simplefilter("ignore")
+        for path, make in attempts:
+            if path.split(".")[0] in flawed:
+                continue
+            try:
+                made[path] = make()
+            except Exception as error:
+                yield _value_problem(path, config, error)
+        if "model" not in flawed and {"model.network", "data"} <= set(made):
+            module = get_class(config.model._target_)
+            try:
+                module.check_network(made["model.network"], made["data"])
+            except Exception as error:
+                yield Problem("model.network", f"{type(made['model.network']).__name__} does not fit the data: {error}")
+    optimizer = type(made.get("optimizer")).__name__
+    if _plain(config.get("members")) != 1 and "optimizer" in made and optimizer not in ELEMENTWISE_OPTIMIZERS:
+        yield Problem(
+            "optimizer._target_",
+            f"{optimizer} would mix the members of a population; use one of {', '.join(ELEMENTWISE_OPTIMIZERS)}",
+        )
+
+
+def _value_problem(path: str, config: DictConfig, error: Exception) -> Problem:
+    """A refusal as a problem; the argument is named where the refusal begins with it, or Hydra's path ends in it."""
+    cause = error
+    while cause.__cause__ is not None and type(cause).__name__ == "InstantiationException":
+        cause = cause.__cause__  # type: ignore[assignment]
+    text = str(cause).strip()
+    message = " ".join(text.split("\nfull_key:")[0].split())
+    argument, colon, rest = message.partition(": ")
+    if colon and argument in OmegaConf.select(config, path):
+        return Problem(f"{path}.{argument}", rest)
+    named = [key for key in OmegaConf.select(config, path) if isinstance(key, str) and f"{key}=" in message.replace("`", "")]
+    if len(named) == 1:
+        return Problem(f"{path}.{named[0]}", message)
+    if path == "trainer" and ("accelerator" in message or "backend" in message):
+        return Problem("trainer.accelerator", f"{message} (got {config.trainer.get('accelerator')!r})")
+    return Problem(path, message)
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:
+    """Every node with a `_target_` at or under `node`, with its path; references are not followed."""
+    if isinstance(node, DictConfig):
+        if node.get("_target_") is not None:
+            yield path, node
+        children = [(key, node._get_node(key)) for key in node]
+    elif OmegaConf.is_list(node):
+        children = [(index, node._get_node(index)) for index in range(len(node))]
+    else:
+        return
+    for key, child in children:
+        if child is not None and not child._is_interpolation() and not child._is_none() and not child._is_missing():
+            yield from _targets(child, f"{path}.{key}")
+
+
+def _interpolations(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    keys = list(node) if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        child = node._get_node(key)
+        where = f"{path}.{key}" if path else str(key)
+        if child._is_interpolation():
+            yield where, child
+        elif OmegaConf.is_config(child) and not child._is_none() and not child._is_missing():
+            yield from _interpolations(child, where)
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    try:
+        return typing.get_type_hints(function)
+    except Exception:
+        hints = getattr(function, "__annotations__", {})
+        return {name: hint for name, hint in hints.items() if not isinstance(hint, str)}
+
+
+def _is(value: Any, expected: Any) -> bool:
+    """Whether `value`, as YAML gives it, fits the annotation `expected`; where that cannot be told, it does."""
+    from typeguard import CollectionCheckStrategy, ForwardRefPolicy, TypeCheckError, check_type
+
+    if isinstance(value, bool) and expected in (int, float):
+        return False
+    try:
+        check_type(
+            value,
+            expected,
+            forward_ref_policy=ForwardRefPolicy.IGNORE,
+            collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS,
+        )
+    except TypeCheckError:
+        return False
+    except Exception:
+        return True
+    return True
+
+
+def _name(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    names = {int: "an integer", float: "a number", str: "a word", bool: "true or false", list[str]: "a list of words"}
+    if hint in names:
+        return names[hint]
+    if origin is typing.Union or type(hint).__name__ == "UnionType":
+        options = [argument for argument in arguments if argument is not type(None)]
+        return " or ".join(dict.fromkeys(itertools.chain(map(_name, options))))
+    return getattr(hint, "__name__", str(hint)) if origin is None else str(hint).replace("collections.abc.", "")
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+class _silent_lightning:
+    """Keeps Lightning from printing what it found while a trainer is made only to be checked."""
+
+    def __enter__(self) -> None:
+        self.loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+        self.levels = [logger.level for logger in self.loggers]
+        for logger in self.loggers:
+            logger.setLevel(logging.CRITICAL)
+
+    def __exit__(self, *exception: object) -> None:
+        for logger, level in zip(self.loggers, self.levels, strict=True):
+            logger.setLevel(level)

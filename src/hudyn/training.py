@@ -1,0 +1,233 @@
+"""A run from its checked config to its results: build, fit, evaluate, report."""
+
+import logging
+import os
+import signal
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from hydra.utils import get_class, instantiate
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
+from hudyn.callbacks.results import write_metrics
+from hudyn.errors import HudynError, Interrupted
+from hudyn.loggers import TensorBoard
+from hudyn.networks import layer_parameters
+from hudyn.runs import Run, environment, summary
+
+
+def train(config: DictConfig, folder: Path, resume: bool = False) -> float | None:
+    """Run an experiment, or continue the one in `folder`.
+
+    Args:
+        config: the composed config, checked.
+        folder: the run's folder.
+        resume: whether to continue from the folder's last checkpoint, if there is one.
+
+    Returns:
+        the objective: mean over members of the measure that `config.objective` names, None where it was not taken.
+
+    Raises:
+        HudynError: the run failed for a reason that a person can mend; results.json has status "failed".
+        Interrupted: a signal stopped the run; results.json has status "interrupted".
+    """
+    started = time.monotonic()
+    run = Run(folder)
+    with _recorded(run, started):
+        checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
+        step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
+        if not resume:
+            run.config = config
+        config = run.config
+        spent = run.results.get("time", {}) if resume else {}
+        run.update_results(
+            experiment=config.name,
+            seed=config.seed,
+            members=config.members,
+            tags=list(config.tags),
+            status="running",
+            network={"class": config.model.network._target_},
+            metrics={},
+            time=spent,
+        )
+        module, data, trainer = build(config, folder, resumed_at=step)
+        run.update_results(
+            network={"class": config.model.network._target_, "parameters": parameters(module)},
+            environment=environment(str(trainer.strategy.root_device)),
+        )
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        trainer.test(module, datamodule=data, verbose=False)
+        if "fit_s" not in run.results["time"]:
+            write_metrics(run, module, 0.0, trainer.global_step)
+        if trainer.is_global_zero:
+            run.update_results(metrics={name: summary(values) for name, values in module.results.items()})
+            show(module.results, run)
+    if config.objective not in module.results:
+        return None
+    return module.results[config.objective].double().mean().item()
+
+
+def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
+    """Evaluate the last checkpoint of a run.
+
+    Args:
+        run: the run.
+        config: its config, possibly changed.
+        folder: where the evaluation's results, tables and figures go.
+
+    Raises:
+        HudynError: no checkpoint, a damaged one, or one that does not fit the config.
+    """
+    started = time.monotonic()
+    finished = run.results
+    evaluation = Run(folder)
+    with _recorded(evaluation, started):
+        state = load_checkpoint(run.checkpoint)["state_dict"]
+        evaluation.config = config
+        evaluation.update_results(
+            experiment=config.name, seed=config.seed, members=config.members, status="running", run=str(run.folder)
+        )
+        module, data, trainer = build(config, folder)
+        try:
+            module.load_state_dict(state)
+        except RuntimeError as error:
+            raise HudynError(f"{run.checkpoint} does not fit the run's config.\n{error}") from error
+        module.results = {
+            name: torch.tensor(values["values"], dtype=torch.float64)
+            for name, values in finished.get("metrics", {}).items()
+            if name.startswith("train/") and None not in values["values"]
+        }
+        trainer.test(module, datamodule=data, verbose=False)
+        evaluation.update_results(
+            network={"class": config.model.network._target_, "parameters": parameters(module)},
+            metrics={name: summary(values) for name, values in module.results.items()},
+            environment=environment(str(trainer.strategy.root_device)),
+        )
+        show(module.results, evaluation)
+
+
+def build(
+    config: DictConfig, folder: Path, resumed_at: int | None = None
+) -> tuple[LightningModule, LightningDataModule, Trainer]:
+    """The objects of a run.
+
+    Args:
+        config: the composed config, checked.
+        folder: the run's folder.
+        resumed_at: the update after which a run is continued.
+    """
+    _quieten()
+    settings = OmegaConf.masked_copy(config.model, [key for key in config.model if key not in ("_target_", "network")])
+    module = get_class(config.model._target_)(
+        network=partial(instantiate, config.model.network), optimizer=instantiate(config.optimizer), **instantiate(settings)
+    )
+    data = instantiate(config.data)
+    loggers = [instantiate(logger, save_dir=str(folder)) for logger in config.logger.values()]
+    for logger in loggers:
+        if isinstance(logger, TensorBoard) and resumed_at is not None:
+            logger.continue_after(resumed_at)
+    trainer = instantiate(
+        config.trainer,
+        callbacks=[instantiate(callback) for callback in config.callbacks.values()],
+        logger=loggers,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=str(folder),
+    )
+    return module, data, trainer
+
+
+def parameters(module: LightningModule) -> int:
+    """Number of parameters of one member."""
+    return sum(layer.parameters for layer in layer_parameters(module.population.member(0)))
+
+
+def show(results: dict[str, torch.Tensor], run: Run) -> None:
+    """Print a short table of the results."""
+    members = max(len(values) for values in results.values())
+    table = Table(title=f"{run.results['experiment']}, {members} member{'s' * (members > 1)}", title_justify="left")
+    columns = ["value"] if members == 1 else ["mean", "min", "max"]
+    for column in ["measure", *columns]:
+        table.add_column(column, justify="left" if column == "measure" else "right")
+    for name in sorted(results):
+        found = summary(results[name])
+        table.add_row(name, *(f"{found['mean' if column == 'value' else column]:.4f}" for column in columns))
+    console = Console()
+    console.print(table)
+    console.print(f"[bold]{run.folder}[/]: results.json, tables, figures", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def _recorded(run: Run, started: float) -> Iterator[None]:
+    """Write how the run ended into its results.json, whatever its end."""
+
+    def record(status: str, **changes: Any) -> None:
+        spent = run.results.get("time", {})
+        total = spent.get("total_s", 0.0) + time.monotonic() - started
+        run.update_results(status=status, time=spent | {"total_s": round(total, 2)}, **changes)
+
+    def record_failure(status: str, error: BaseException) -> None:
+        try:
+            record(status, error=str(error))
+        except HudynError as unwritable:
+            error.add_note(f"{unwritable}")
+
+    with _sigterm_raises():
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit, Interrupted) as error:
+            interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+            record_failure("interrupted", interrupted)
+            raise interrupted from None
+        except HudynError as error:
+            record_failure("failed", error)
+            raise
+        except BaseException:
+            record_failure("failed", HudynError(traceback.format_exc()))
+            raise
+        run.update_results(error=None)
+        record("done")
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM raise `Interrupted`, as Ctrl-C raises KeyboardInterrupt."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, stop), signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous[0])
+        signal.signal(signal.SIGINT, previous[1])
+
+
+def _quieten() -> None:
+    """Keep Lightning's advice on what does not apply here from the terminal."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (
+        r"The number of training batches \(\d+\) is smaller than the logging interval",
+        r".*does not have many workers which may be a bottleneck",
+        r"GPU available but not used",
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    ):
+        warnings.filterwarnings("ignore", message)
