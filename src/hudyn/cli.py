@@ -12,7 +12,9 @@ from hudyn.problems import Problem, listing, nearest
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-RESUME_MAY_CHANGE = ("trainer.", "data.root")
+# What may be changed of a run's saved config, where references such as ${members} are already filled in.
+RESUME_MAY_CHANGE = ("trainer.", "data.root=")
+EVALUATION_MAY_CHANGE = ("data.", "trainer.", "callbacks.", "logger.")
 
 
 def train() -> None:
@@ -57,11 +59,7 @@ def _train() -> None:
 def _resume(folder: Path, overrides: list[str]) -> None:
     from hudyn.runs import Run
 
-    run = Run.open(folder)
-    for override in overrides:
-        if not override.startswith(RESUME_MAY_CHANGE):
-            _refuse([Problem(override, "a resumed run keeps its config; only trainer.… and data.root may change")])
-    config = _changed(run.config, overrides)
+    config = _changed(Run.open(folder).config, overrides, RESUME_MAY_CHANGE)
     from hudyn.training import train
 
     with _advice(folder):
@@ -77,7 +75,8 @@ def _evaluate() -> None:
     from hudyn.runs import Run, claim_folder
 
     run = Run.open(Path(folder))
-    config = _changed(run.config, [argument for argument in arguments if not argument.startswith("run=")])
+    overrides = [argument for argument in arguments if not argument.startswith("run=")]
+    config = _changed(run.config, overrides, EVALUATION_MAY_CHANGE)
     from datetime import datetime
 
     from hudyn.training import evaluate
@@ -91,8 +90,8 @@ def _value(key: str, arguments: list[str]) -> str | None:
     return found[-1].strip("'\"") if found else None
 
 
-def _changed(config: "DictConfig", overrides: list[str]) -> "DictConfig":
-    """A saved config with `key=value` overrides of keys that it has, checked."""
+def _changed(config: "DictConfig", overrides: list[str], allowed: tuple[str, ...]) -> "DictConfig":
+    """A saved config with `key=value` overrides of keys that it has and that are `allowed`, checked."""
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -103,6 +102,8 @@ def _changed(config: "DictConfig", overrides: list[str]) -> "DictConfig":
         node = OmegaConf.select(config, parent) if parent else config
         if not equals:
             problems.append(Problem(override, "expected key=value"))
+        elif not override.startswith(allowed):
+            problems.append(Problem(key, f"the run keeps its {key}; what may change: {', '.join(allowed)}"))
         elif not isinstance(node, DictConfig) or leaf not in node:
             known = map(str, node) if isinstance(node, DictConfig) else []
             problems.append(Problem(key, "the run's config has no such key" + nearest(leaf, known)))
@@ -111,10 +112,9 @@ def _changed(config: "DictConfig", overrides: list[str]) -> "DictConfig":
                 OmegaConf.update(config, key, OmegaConf.from_dotlist([f"value={text}"]).value)
             except OmegaConfBaseException as error:
                 problems.append(Problem(key, str(error).splitlines()[0]))
-    from hudyn.config import check_root, check_targets
+    from hudyn.config import check
 
-    problems += check_root(config)
-    _refuse(problems or check_targets(config))
+    _refuse(problems + check(config))
     return config
 
 
@@ -131,15 +131,13 @@ def _check(arguments: list[str]) -> None:
     if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
         return  # Hydra answers these without running anything
     from hudyn.compose import Composer, settings
-    from hudyn.config import check_root
+    from hudyn.config import check
 
     composer = Composer(options.overrides, options.multirun, options.config_dir)
     jobs = [(label, settings(config)) for label, config in composer.jobs()]
-    found = [(label, problem) for label, config in jobs for problem in check_root(config)]
-    if not composer.problems or composer.values:
-        from hudyn.config import check_targets
-
-        found += [(label, problem) for label, config in jobs for problem in check_targets(config)]
+    # Where Hydra's own errors are all there is to tell, they are told at once, without waiting for torch.
+    targets = not composer.problems or bool(composer.values)
+    found = [(label, problem) for label, config in jobs for problem in check(config, targets)]
     everywhere = {problem for _, problem in found if sum(other == problem for _, other in found) == len(jobs)}
     problems = [
         problem if problem in everywhere or not label else Problem(problem.path, f"{problem.message} (job {label})")

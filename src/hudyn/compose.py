@@ -1,5 +1,6 @@
 """What Hydra is asked to compose, checked override by override; imports nothing of torch."""
 
+import contextlib
 import copy
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
@@ -18,7 +20,9 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+from hudyn.errors import HudynError
 from hudyn.problems import Problem, nearest
 
 CONFIG_NAME = "train"
@@ -36,13 +40,16 @@ class Composer:
     Args:
         overrides: the command line's overrides.
         multirun: whether it is a sweep.
-        config_folder: an extra folder of configs (``--config-dir``).
+        extra_folder: a further folder of configs (``--config-dir``).
     """
 
     def __init__(self, overrides: list[str], multirun: bool, extra_folder: str | None) -> None:
         search_path = create_config_search_path(str(config_folder()))
+        if extra_folder and not Path(extra_folder).is_dir():
+            raise HudynError(f"--config-dir: there is no folder {extra_folder}.")
         if extra_folder:
-            search_path.append("command-line", f"file://{Path(extra_folder).absolute()}")
+            place = SearchPathQuery(provider="schema")
+            search_path.prepend("command-line", f"file://{Path(extra_folder).absolute()}", anchor=place)
         loader = Hydra.create_main_hydra2("train", search_path).config_loader
         GlobalHydra.instance().clear()  # leaves the place free for the run itself
         assert isinstance(loader, ConfigLoaderImpl)
@@ -161,7 +168,7 @@ class Composer:
         mode = RunMode.MULTIRUN if self.multirun else RunMode.RUN
         try:
             config = self.loader.load_configuration(CONFIG_NAME, list(overrides), run_mode=mode)
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, YAMLError) as error:
             cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
             self._report("command line", " ".join((str(error) + cause).split()))
             return None
@@ -178,12 +185,12 @@ def settings(config: DictConfig) -> DictConfig:
     before = hydra_config.cfg
     hydra_config.cfg = OmegaConf.masked_copy(whole, "hydra")
     try:
-        name = OmegaConf.select(whole, "name", throw_on_resolution_failure=False)
+        # where it cannot be resolved, the check of the config says why
+        with contextlib.suppress(OmegaConfBaseException):
+            whole.name = whole.name  # refers to the experiment that Hydra was asked for
     finally:
         hydra_config.cfg = before
     with open_dict(whole):
-        if "name" in whole:
-            whole.name = name
         del whole["hydra"]
     return whole
 

@@ -1,12 +1,13 @@
 """Checks a composed config before anything is loaded or written: every key, argument, type and value."""
 
+import copy
 import importlib
 import inspect
 import itertools
 import logging
 import typing
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +26,9 @@ ROOT_TYPES: dict[str, Any] = {
     "allowed_targets": list[str],
 }
 LEAST = {"seed": 0, "members": 1}
+HARMLESS: dict[str, Any] = {
+    "name": "", "seed": 0, "members": 1, "tags": [], "objective": "", "allowed_targets": [],
+}  # fmt: skip
 ELEMENTWISE_OPTIMIZERS = (
     "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
 )  # fmt: skip
@@ -36,26 +40,69 @@ GIVEN = {
 }
 
 
-def check_root(config: DictConfig) -> list[Problem]:
-    """Problems of the keys at the top, of missing values and of references; imports nothing of torch."""
+def check(config: DictConfig, targets: bool = True) -> list[Problem]:
+    """Every problem of a composed config.
+
+    What is flawed is put back to its default for the checks that follow, so that one mistake hides no other.
+
+    Args:
+        config: the config, without Hydra's own part; it is not changed.
+        targets: whether to check what is instantiated too, which imports it, and torch with it.
+    """
+    config = copy.deepcopy(config)
+    OmegaConf.set_struct(config, False)
+    problems = _check_references(config)
+    _repair(config, problems)
+    problems += _check_root(config)
+    if targets:
+        _repair(config, problems)
+        allowed = (*ALLOWED_TARGETS, *(_plain(config.get("allowed_targets")) or ()))
+        found = _check_targets(config, allowed)
+        told = {problem.path for problem in problems}
+        problems += [problem for problem in found if problem.path not in told]
+        _repair(config, found)
+        problems += _check_values(config, {problem.path.split(".")[0] for problem in _check_targets(config, allowed)})
+    return problems
+
+
+def _repair(config: DictConfig, problems: Iterable[Problem]) -> None:
+    """Take what `problems` name out of `config`; at the top, put harmless values in its place."""
+    for problem in problems:
+        parent, _, key = problem.path.rpartition(".")
+        node = OmegaConf.select(config, parent) if parent else config
+        if not parent and key in HARMLESS:
+            node[key] = HARMLESS[key]
+        elif isinstance(node, DictConfig) and key in list(node) and key != "_target_":
+            del node[key]
+
+
+def _check_references(config: DictConfig) -> list[Problem]:
+    """Values that refer to something that is not there."""
     problems = []
-    known = {*ROOT_TYPES, *GROUPS}
-    for key in config:
-        if key not in known:
-            problems.append(Problem(str(key), "there is no such key" + nearest(str(key), known)))
-    for key in known - set(config):
-        problems.append(Problem(key, "is not set"))
-    for path in sorted(OmegaConf.missing_keys(config)):
-        problems.append(Problem(path, f"needs a value: {path}=..."))
     for path, node in _interpolations(config):
         try:
             node._dereference_node()
         except OmegaConfBaseException as error:
             problems.append(Problem(path, str(error).splitlines()[0]))
+    return problems
+
+
+def _check_root(config: DictConfig) -> list[Problem]:
+    """Problems of the keys at the top, and missing values."""
+    problems = []
+    known = {*ROOT_TYPES, *GROUPS}
+    for key in map(str, config):
+        if key not in known:
+            problems.append(Problem(key, "there is no such key" + nearest(key, known)))
+    for key in sorted(known - set(config)):
+        problems.append(Problem(key, "is not set"))
+    for path in sorted(OmegaConf.missing_keys(config)):
+        problems.append(Problem(path, f"needs a value: {path}=..."))
+    flawed = {problem.path for problem in problems}
     for key, expected in ROOT_TYPES.items():
-        if key not in config or any(problem.path == key for problem in problems):
+        if key not in config or key in flawed:
             continue
-        value = OmegaConf.to_container(config, resolve=False)[key] if key == "name" else _plain(config[key])  # type: ignore[index,call-overload]
+        value = _plain(config[key])
         if key in LEAST and _is(value, int) and value < LEAST[key]:
             problems.append(Problem(key, f"expected an integer of at least {LEAST[key]}, got {value!r}"))
         elif not _is(value, expected):
@@ -63,9 +110,8 @@ def check_root(config: DictConfig) -> list[Problem]:
     return problems
 
 
-def check_targets(config: DictConfig) -> list[Problem]:
-    """Problems of everything that is instantiated: targets, their arguments, and values that they refuse."""
-    allowed = (*ALLOWED_TARGETS, *(_plain(config.get("allowed_targets")) or ()))
+def _check_targets(config: DictConfig, allowed: tuple[str, ...]) -> list[Problem]:
+    """Problems of all targets and their arguments."""
     problems: list[Problem] = []
     for group in GROUPS:
         node = config.get(group)
@@ -79,8 +125,7 @@ def check_targets(config: DictConfig) -> list[Problem]:
             continue
         for path, target in _targets(node, group):
             problems += _check_target(path, target, allowed, GIVEN.get(group, set()))
-    flawed = {problem.path.split(".")[0] for problem in problems}
-    return [*problems, *_check_values(config, flawed)]
+    return problems
 
 
 def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: set[str]) -> Iterator[Problem]:
@@ -110,6 +155,8 @@ def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: 
             yield Problem(f"{path}.{argument}", f"{name} needs this argument")
     hints = _hints(target)
     for argument in arguments:
+        if OmegaConf.is_missing(node, argument):
+            continue
         value = _plain(node.get(argument))
         holds_target = isinstance(value, dict) and "_target_" in value
         if argument in hints and not holds_target and not _is(value, hints[argument]):
@@ -147,56 +194,78 @@ def _locate(name: str) -> Callable[..., Any]:
     return found
 
 
-def _check_values(config: DictConfig, flawed: set[str]) -> Iterator[Problem]:
-    """Problems that show when the objects are made; none reads data or writes files."""
+def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
+    """Problems that show when the objects are made, which reads no data and writes no files.
+
+    Args:
+        config: the config; arguments that are refused are taken out of it.
+        unsound: groups that cannot be made.
+    """
     import torch
     from hydra.utils import get_class, instantiate
 
+    def optimizer() -> Any:
+        return instantiate(config.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+
+    makers: dict[str, Callable[[], Any]] = {
+        "model.network": lambda: instantiate(config.model.network),
+        "data": lambda: instantiate(config.data),
+        "optimizer": optimizer,
+        "trainer": lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False),
+    }
+    for name in config.get("callbacks") or {}:
+        makers[f"callbacks.{name}"] = lambda name=name: instantiate(config.callbacks[name])
     made: dict[str, Any] = {}
-    attempts = [("model.network", lambda: instantiate(config.model.network))]
-    attempts += [("data", lambda: instantiate(config.data))]
-    attempts += [("optimizer", lambda: instantiate(config.optimizer)([torch.nn.Parameter(torch.zeros(1))]))]
-    attempts += [("trainer", lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False))]
-    attempts += [(f"callbacks.{name}", lambda c=c: instantiate(c)) for name, c in (config.get("callbacks") or {}).items()]
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
         warnings.simplefilter("ignore")
-        for path, make in attempts:
-            if path.split(".")[0] in flawed:
+        for path, make in makers.items():
+            if path.split(".")[0] in unsound:
                 continue
-            try:
-                made[path] = make()
-            except Exception as error:
-                yield _value_problem(path, config, error)
-        if "model" not in flawed and {"model.network", "data"} <= set(made):
-            module = get_class(config.model._target_)
-            try:
-                module.check_network(made["model.network"], made["data"])
-            except Exception as error:
-                yield Problem("model.network", f"{type(made['model.network']).__name__} does not fit the data: {error}")
-    optimizer = type(made.get("optimizer")).__name__
-    if _plain(config.get("members")) != 1 and "optimizer" in made and optimizer not in ELEMENTWISE_OPTIMIZERS:
-        yield Problem(
-            "optimizer._target_",
-            f"{optimizer} would mix the members of a population; use one of {', '.join(ELEMENTWISE_OPTIMIZERS)}",
-        )
+            while path not in made:
+                try:
+                    made[path] = make()
+                except Exception as error:
+                    problem = _refusal(path, OmegaConf.select(config, path), error)
+                    yield problem
+                    if problem.path == path:
+                        break
+                    _repair(config, [problem])
+        yield from _check_together(made, get_class(config.model._target_) if "model" not in unsound else None, config)
 
 
-def _value_problem(path: str, config: DictConfig, error: Exception) -> Problem:
-    """A refusal as a problem; the argument is named where the refusal begins with it, or Hydra's path ends in it."""
-    cause = error
-    while cause.__cause__ is not None and type(cause).__name__ == "InstantiationException":
-        cause = cause.__cause__  # type: ignore[assignment]
-    text = str(cause).strip()
-    message = " ".join(text.split("\nfull_key:")[0].split())
+def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> Iterator[Problem]:
+    """Problems of objects that do not go together."""
+    if module and {"model.network", "data"} <= set(made):
+        try:
+            module.check_network(made["model.network"], made["data"])
+        except Exception as error:
+            yield Problem("model.network", f"{type(made['model.network']).__name__} does not fit the data: {error}")
+    if "optimizer" in made:
+        name = type(made["optimizer"]).__name__
+        closure = inspect.signature(made["optimizer"].step).parameters.get("closure")
+        if closure is not None and closure.default is closure.empty:
+            yield Problem("optimizer._target_", f"{name} evaluates the loss several times an update; use another")
+        elif config.members != 1 and name not in ELEMENTWISE_OPTIMIZERS:
+            known = ", ".join(ELEMENTWISE_OPTIMIZERS)
+            yield Problem("optimizer._target_", f"{name} would mix the members of a population; use one of {known}")
+
+
+def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
+    """The problem that the refusal of the object at `path` tells of, at the argument it speaks of, if it can be told."""
+    while type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
+        error = error.__cause__
+    message = " ".join(str(error).split())
     argument, colon, rest = message.partition(": ")
-    if colon and argument in OmegaConf.select(config, path):
+    if colon and argument in node:
         return Problem(f"{path}.{argument}", rest)
-    named = [key for key in OmegaConf.select(config, path) if isinstance(key, str) and f"{key}=" in message.replace("`", "")]
-    if len(named) == 1:
-        return Problem(f"{path}.{named[0]}", message)
-    if path == "trainer" and ("accelerator" in message or "backend" in message):
-        return Problem("trainer.accelerator", f"{message} (got {config.trainer.get('accelerator')!r})")
-    return Problem(path, message)
+    given = OmegaConf.to_container(node)
+    assert isinstance(given, dict)
+    named = [key for key in map(str, given) if any(f"{before}{key}" in message for before in ("`", "("))]
+    named = named or [str(key) for key, value in given.items() if rest and str(value) == rest]
+    if path == "trainer" and "backend" in message:
+        named = ["accelerator"]
+        message += f" (got {node.accelerator})"
+    return Problem(f"{path}.{named[0]}" if len(named) == 1 else path, message or type(error).__name__)
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:

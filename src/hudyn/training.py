@@ -49,8 +49,7 @@ def train(config: DictConfig, folder: Path, resume: bool = False) -> float | Non
     with _recorded(run, started):
         checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
         step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
-        if not resume:
-            run.config = config
+        run.config = config
         config = run.config
         spent = run.results.get("time", {}) if resume else {}
         run.update_results(
@@ -163,10 +162,14 @@ def show(results: dict[str, torch.Tensor], run: Run) -> None:
         table.add_column(column, justify="left" if column == "measure" else "right")
     for name in sorted(results):
         found = summary(results[name])
-        table.add_row(name, *(f"{found['mean' if column == 'value' else column]:.4f}" for column in columns))
+        table.add_row(name, *(_number(found["mean" if column == "value" else column]) for column in columns))
     console = Console()
     console.print(table)
     console.print(f"[bold]{run.folder}[/]: results.json, tables, figures", soft_wrap=True, highlight=False)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
 
 
 @contextmanager

@@ -116,12 +116,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise HudynError(f"{path} does not exist: the run was stopped before its first checkpoint.") from error
-    except pickle.UnpicklingError as error:
-        if "Unsupported global" in str(error) or "Unsupported operand" in str(error):
+    except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
+        if "Unsupported global" in str(error):
             raise HudynError(
                 f"{path} is refused: it holds more than tensors and plain values and could run code when loaded.\n"
                 "Use a checkpoint that hudyn wrote."
             ) from error
-        raise HudynError(f"{path} is damaged and cannot be loaded.") from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise HudynError(f"{path} is damaged and cannot be loaded ({str(error).splitlines()[0]}).") from error
+        raise HudynError(f"{path} is damaged and cannot be loaded. Its run must be started anew.") from error

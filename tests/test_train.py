@@ -1,0 +1,418 @@
+"""Runs from the command line to their results, on the small set."""
+
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from .conftest import ROOT, SHORT, run_folders
+
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+
+
+def weights(folder):
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return {name: value for name, value in checkpoint["state_dict"].items() if "network" in name}
+
+
+def assert_same_weights(first, second):
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs_briefly(command, experiment):
+    outcome = command(f"experiment={experiment}", "debug=fast")
+    assert outcome.status == 0, outcome.err
+    assert outcome.results["status"] == "done"
+    assert outcome.results["experiment"] == experiment
+    heading = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text().splitlines()[:6]
+    assert any(f"python train.py experiment={experiment}" in line for line in heading)
+    assert any("Expected:" in line for line in heading)
+
+
+def test_the_experiments_follow_the_recipe(command):
+    """Batch 64, file order, SGD 0.01 with momentum 0.5 (NetConv: 0.9), 10 epochs, nothing held out."""
+    from hudyn.compose import Composer, settings
+
+    for experiment, network, momentum in (("lin", "NetLin", 0.5), ("full", "NetFull", 0.5), ("conv", "NetConv", 0.9)):
+        ((_, config),) = Composer([f"experiment=kmnist_{experiment}"], False, None).jobs()
+        config = settings(config)
+        assert config.model.network._target_ == f"hudyn.networks.{network}"
+        assert config.optimizer == {
+            "_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01, "momentum": momentum, "weight_decay": 0.0
+        }  # fmt: skip
+        assert (config.data.batch_size, config.data.shuffle, config.data.validation_size) == (64, False, 0)
+        assert (config.data.dataset, config.trainer.max_epochs, config.seed, config.members) == ("KMNIST", 10, 0, 1)
+
+
+def test_what_a_run_leaves_behind(finished):
+    results = json.loads((finished / "results.json").read_text())
+    assert results["experiment"] == "kmnist_lin"
+    assert (results["seed"], results["members"], results["status"]) == (0, 3, "done")
+    assert results["network"] == {"class": "hudyn.networks.NetLin", "parameters": 7850}
+    assert set(results["metrics"]) == {"train/loss", "train/accuracy", "test/loss", "test/accuracy"}
+    accuracy = results["metrics"]["test/accuracy"]
+    assert len(accuracy["values"]) == 3
+    assert accuracy["mean"] == pytest.approx(sum(accuracy["values"]) / 3)
+    assert (accuracy["min"], accuracy["max"]) == (min(accuracy["values"]), max(accuracy["values"]))
+    assert results["time"]["updates"] == 10
+    assert results["time"]["total_s"] > results["time"]["fit_s"] > 0
+    assert set(results["environment"]) == {"python", "torch", "lightning", "device", "git"}
+    for path in ("config.yaml", "checkpoints/last.ckpt", ".hydra/overrides.yaml"):
+        assert (finished / path).is_file()
+    assert OmegaConf.load(finished / "config.yaml").model.members == 3
+    assert not list(finished.rglob("*.part"))
+
+
+def test_tables_agree_with_each_other_and_with_the_results(finished):
+    results = json.loads((finished / "results.json").read_text())
+    accuracies = results["metrics"]["test/accuracy"]["values"]
+    evaluation = results["evaluation"]
+    for member in range(3):
+        matrix = [row for row in rows(finished / "tables/confusion_matrix.csv") if int(row["member"]) == member]
+        assert [row["target"] for row in matrix] == evaluation["classes"]
+        counts = [[int(row[name]) for name in evaluation["classes"]] for row in matrix]
+        assert counts == evaluation["members"][member]["confusion_matrix"]
+        assert sum(map(sum, counts)) == 100
+        assert sum(counts[i][i] for i in range(10)) / 100 == pytest.approx(accuracies[member])
+        confusions = [row for row in rows(finished / "tables/confusions.csv") if int(row["member"]) == member]
+        ranked = [int(row["count"]) for row in confusions]
+        assert ranked == sorted(ranked, reverse=True)
+        assert sum(ranked) == 100 - sum(counts[i][i] for i in range(10))
+        for number, row in enumerate(r for r in rows(finished / "tables/classes.csv") if int(r["member"]) == member):
+            assert float(row["recall"]) == pytest.approx(counts[number][number] / 10)
+    best = [int(row["best"]) for row in rows(finished / "tables/members.csv")]
+    losses = results["metrics"]["train/loss"]["values"]
+    assert best.index(1) == losses.index(min(losses)) == evaluation["best_member"]
+    assert [row["seed"] for row in rows(finished / "tables/members.csv")] == ["0", "1", "2"]
+    assert rows(finished / "tables/parameters.csv")[0]["arithmetic"] == "10·784 + 10"
+    history = rows(finished / "tables/history.csv")
+    assert [(row["epoch"], row["update"]) for row in history] == [("1", "5")] * 3 + [("2", "10")] * 3
+    assert float(history[-1]["test/accuracy"]) == pytest.approx(accuracies[2])
+
+
+def test_figures_are_there_and_large_enough_to_read(finished):
+    from PIL import Image
+
+    figures = {}
+    for path in (finished / "figures").glob("*.png"):
+        with Image.open(path) as image:
+            figures[path.stem] = image.size
+    assert set(figures) == {"confusion_matrix", "confusion_matrices", "mistakes", "weights", "learning_curves"}
+    assert all(width >= 600 and height >= 300 for width, height in figures.values())
+
+
+def test_what_tensorboard_shows(finished):
+    tags, scalars, texts = set(), {}, {}
+    for path in sorted(finished.glob("events.*")):
+        events = EventAccumulator(str(path)).Reload()
+        tags |= set(events.Tags()["images"])
+        for tag in events.Tags()["scalars"]:
+            scalars.setdefault(tag, []).extend((event.step, event.value) for event in events.Scalars(tag))
+        for tag in events.Tags()["tensors"]:
+            texts[tag] = events.Tensors(tag)[0].tensor_proto.string_val[0].decode()
+        hparams = events.summary_metadata.get("_hparams_/experiment")
+    assert {"confusion_matrix", "mistakes", "weights", "learning_curves"} <= tags
+    assert [step for step, _ in scalars["train/loss"]] == list(range(1, 11))
+    assert [step for step, _ in scalars["test/accuracy"]] == [5, 10]
+    assert [step for step, _ in scalars["by_epoch/test/accuracy"]] == [1, 2]
+    assert {"learning_rate", "samples_per_second", "test/accuracy_min", "train/loss_max"} <= set(scalars)
+    assert scalars["learning_rate"][0][1] == pytest.approx(0.01)
+    assert "hp_metric" not in scalars
+    assert "_target_: hudyn.networks.NetLin" in texts["config/text_summary"]
+    assert not (finished / "hparams.yaml").exists()
+    first = EventAccumulator(str(sorted(finished.glob("events.*"))[0])).Reload()
+    keys = first.summary_metadata
+    assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(keys), hparams
+
+
+def test_hparams_are_a_fixed_short_set_with_real_metrics(finished):
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    events = EventAccumulator(str(sorted(finished.glob("events.*"))[0])).Reload()
+
+    def data(tag):
+        return HParamsPluginData.FromString(events.summary_metadata[tag].plugin_data.content)
+
+    experiment = data("_hparams_/experiment").experiment
+    assert {info.name.tag for info in experiment.metric_infos} == {"test/accuracy", "test/loss"}
+    shown = data("_hparams_/session_start_info").session_start_info.hparams
+    assert set(shown) == {
+        "experiment", "network", "hidden_size", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "epochs",
+        "members", "seed",
+    }  # fmt: skip
+    assert shown["network"].string_value == "hudyn.networks.NetLin"
+
+
+def test_the_terminal_shows_an_epoch_a_line_and_a_table(command):
+    outcome = command(*SHORT)
+    assert "epoch 2/2  train/loss" in outcome.out
+    assert "test/accuracy" in outcome.out.splitlines()[-3] or "measure" in outcome.out
+    assert outcome.folder.name in outcome.out
+    assert outcome.err == ""
+
+
+def test_no_figure_stays_open(command):
+    command("debug=fast")
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_members_reproduce_their_solo_runs(command):
+    together = command(*SHORT, "experiment=kmnist_full", "model.network.hidden_size=20", "members=3", "seed=4")
+    for member in range(3):
+        solo = command(*SHORT, "experiment=kmnist_full", "model.network.hidden_size=20", f"seed={4 + member}")
+        for name in ("test/accuracy", "test/loss", "train/loss", "train/accuracy"):
+            assert together.values(name)[member] == pytest.approx(solo.values(name)[0], rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(command):
+    first, again, other = (
+        weights(command(*SHORT, "data.shuffle=true", f"seed={seed}").folder) for seed in (1, 1, 2)
+    )
+    assert_same_weights(first, again)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_seed_zero_is_a_seed(command):
+    assert_same_weights(weights(command(*SHORT).folder), weights(command(*SHORT, "seed=0").folder))
+
+
+def test_updates_per_step_does_not_change_the_result(command):
+    first, second = (weights(command(*SHORT, f"data.updates_per_step={n}").folder) for n in (1, 4))
+    assert_same_weights(first, second)
+
+
+def test_overfit_reaches_every_image_of_its_batch(command):
+    outcome = command("debug=overfit", "data.batch_size=16", "optimizer.lr=0.05")
+    assert outcome.values("train/accuracy") == [1.0]
+
+
+def test_profile_tells_where_the_time_went(command):
+    outcome = command("debug=profile")
+    assert "run_training_batch" in (outcome.folder / "fit-profile.txt").read_text()
+
+
+def test_held_out_images_choose_the_best_member(command):
+    outcome = command(*SHORT, "members=2", "data.validation_size=50")
+    losses = outcome.values("val/loss")
+    assert outcome.results["evaluation"]["best_member"] == losses.index(min(losses))
+    assert outcome.results["evaluation"]["best_by"] == "val/loss"
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(command):
+    outcome = command(*SHORT, "members=2", "optimizer.lr=1e38")
+    assert outcome.status == 1
+    assert "The loss of member 0 is" in outcome.err
+    assert "at update 2." in outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.results["status"] == "failed"
+    assert "at update 2." in outcome.results["error"]
+
+
+def test_missing_data_fails_without_a_traceback(command, tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    def unreachable(root, download):
+        raise OSError("no network")
+
+    monkeypatch.setattr(datasets, "KMNIST", unreachable)
+    outcome = command(*SHORT, "data.root=nowhere")
+    assert outcome.status == 1
+    assert "could not be fetched (no network)" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.results["status"] == "failed"
+
+
+def test_an_unforeseen_error_leaves_its_traceback_in_the_results(command, monkeypatch):
+    from hudyn.data import KMNISTDataModule
+
+    monkeypatch.setattr(KMNISTDataModule, "prepare_data", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        command(*SHORT)
+    (folder,) = run_folders(Path.cwd())
+    results = json.loads((folder / "results.json").read_text())
+    assert results["status"] == "failed"
+    assert "ZeroDivisionError" in results["error"]
+
+
+# Sweeps ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_is_summed_up_also_where_jobs_fail(command, tmp_path):
+    outcome = command(
+        "-m", *SHORT, "experiment=kmnist_full", "model.network.hidden_size=4,8", "optimizer.lr=0.01,1e38", "members=2"
+    )
+    assert outcome.status == 1
+    assert "job 1 failed: The loss of member 0" in outcome.err
+    assert "2 jobs of the sweep failed" in outcome.err
+    (table,) = tmp_path.rglob("sweep.csv")
+    assert table.parent.parent == tmp_path / "outputs" / "multirun" / "kmnist_full"
+    jobs = rows(table)
+    assert [job["job"] for job in jobs] == ["0", "1", "2", "3"]
+    assert [job["status"] for job in jobs] == ["done", "failed", "done", "failed"]
+    assert [job["model.network.hidden_size"] for job in jobs] == ["4", "4", "8", "8"]
+    first = json.loads((table.parent / "0" / "results.json").read_text())["metrics"]["test/accuracy"]
+    assert float(jobs[0]["test/accuracy"]) == pytest.approx(first["mean"])
+    assert float(jobs[0]["test/accuracy_max"]) == pytest.approx(first["max"])
+    assert jobs[1]["test/accuracy"] == ""
+    assert (table.parent / "sweep.png").stat().st_size > 10_000
+
+
+# Resuming and evaluating ----------------------------------------------------------------------------------------
+
+
+def start(folder, *arguments, data):
+    """A run in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), f"hydra.run.dir={folder}", "experiment=kmnist_lin", *arguments],
+        env=os.environ | {"HUDYN_DATA": str(data)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+LONG = ["trainer.max_epochs=20", "data.batch_size=4", "data.updates_per_step=3", "data.shuffle=true", "members=2"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(small_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    process = start(folder, *LONG, data=small_data)
+    assert process.wait() == 0, process.communicate()
+    return folder
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_resumes_to_the_same_bits(command, small_data, tmp_path, uninterrupted, number, status):
+    folder = tmp_path / "run"
+    process = start(folder, *LONG, "callbacks.checkpoint.interval=0.05", data=small_data)
+    history = folder / "tables" / "history.csv"
+    wait_for(lambda: history.exists() and len(history.read_text().splitlines()) > 10, process)
+    process.send_signal(number)
+    _, told = process.communicate()
+    assert process.returncode == status
+    results = json.loads((folder / "results.json").read_text())
+    assert results["status"] == ("running" if number == signal.SIGKILL else "interrupted")
+    assert (f"continue with: python train.py resume={folder}" in told) == (number != signal.SIGKILL)
+    before = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert 0 < before < 20 * 75
+    outcome = command(f"resume={folder}")
+    assert outcome.status == 0, outcome.err
+    assert_same_weights(weights(folder), weights(uninterrupted))
+    assert history.read_text() == (uninterrupted / "tables" / "history.csv").read_text()
+    results = json.loads((folder / "results.json").read_text())
+    assert (results["status"], results["time"]["updates"]) == ("done", 20 * 75)
+    assert len(run_folders(tmp_path)) == 1
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(command, finished, tmp_path):
+    from hudyn.runs import Run
+
+    Run(tmp_path / "run").config = Run(finished).config
+    outcome = command("resume=run")
+    assert outcome.status == 0, outcome.err
+    assert_same_weights(weights(tmp_path / "run"), weights(finished))
+
+
+def test_resuming_a_finished_run_changes_nothing(command, tmp_path):
+    outcome = command(*SHORT, "members=2")
+    before = weights(outcome.folder)
+    results = outcome.results
+    again = command(f"resume={outcome.folder}")
+    assert again.status == 0, again.err
+    assert_same_weights(before, weights(outcome.folder))
+    assert outcome.results["metrics"] == results["metrics"]
+
+
+def test_a_finished_run_can_be_trained_longer(command):
+    short = command(*SHORT).folder
+    assert command(f"resume={short}", "trainer.max_epochs=4").status == 0
+    long = command(*SHORT, "trainer.max_epochs=4").folder
+    assert_same_weights(weights(short), weights(long))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["resume=nowhere"], 1, "nowhere holds no run"),
+        (["resume={run}", "optimizer.lr=1"], 2, "the run keeps its optimizer.lr; what may change: trainer."),
+        (["resume={run}", "trainer.max_epoch=3"], 2, "did you mean max_epochs?"),
+    ],
+)
+def test_what_cannot_be_resumed(command, finished, arguments, status, message):
+    outcome = command(*(argument.format(run=finished) for argument in arguments))
+    assert outcome.status == status
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_evaluation_gives_the_results_of_the_run(command, finished):
+    results = json.loads((finished / "results.json").read_text())
+    outcome = command(f"run={finished}", program="eval")
+    assert outcome.status == 0, outcome.err
+    (folder,) = (finished / "evaluations").iterdir()
+    evaluated = json.loads((folder / "results.json").read_text())
+    assert evaluated["metrics"]["test/accuracy"] == results["metrics"]["test/accuracy"]
+    assert evaluated["evaluation"] == results["evaluation"]
+    assert (folder / "figures" / "confusion_matrix.png").is_file()
+    assert json.loads((finished / "results.json").read_text()) == results
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ([], 2, "usage: eval.py run=<folder of a run>"),
+        (["run=nowhere"], 1, "nowhere holds no run"),
+        (["run={run}", "data.batchsize=3"], 2, "did you mean batch_size?"),
+        (["run={run}", "members=4"], 2, "the run keeps its members"),
+    ],
+)
+def test_what_cannot_be_evaluated(command, finished, arguments, status, message):
+    outcome = command(*(argument.format(run=finished) for argument in arguments), program="eval")
+    assert outcome.status == status
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+# Several devices ------------------------------------------------------------------------------------------------
+
+
+def test_two_devices_train_what_one_does(small_data, tmp_path):
+    outcomes = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        settings = ["trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}", "data.batch_size=7"]
+        process = start(folder, *SHORT, *settings, data=small_data)
+        _, told = process.communicate()
+        assert process.returncode == 0, told
+        outcomes.append((weights(folder), json.loads((folder / "results.json").read_text())["metrics"]))
+    (first, one), (second, two) = outcomes
+    for name, expected in first.items():
+        torch.testing.assert_close(second[name], expected, rtol=1e-4, atol=1e-6)
+    for name in one:
+        assert math.isclose(one[name]["mean"], two[name]["mean"], rel_tol=1e-5)
