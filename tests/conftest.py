@@ -32,7 +32,9 @@ def write_small_set(root: Path, dataset: str = "KMNIST", train: int = 300, test:
         labels = np.arange(items) % CLASSES
         centre = 5 + 4 * (labels // 2), 8 + 12 * (labels % 2)
         shift = random.normal(0, 2.0, (2, items))
-        distance = (rows - (centre[0] + shift[0])[:, None, None]) ** 2 + (columns - (centre[1] + shift[1])[:, None, None]) ** 2
+        distance = (rows - (centre[0] + shift[0])[:, None, None]) ** 2 + (
+            columns - (centre[1] + shift[1])[:, None, None]
+        ) ** 2
         images = 255 * np.exp(-distance / 12) + random.normal(0, 12, (items, SIDE, SIDE))
         folder = root / dataset / "raw"
         write_idx(folder / f"{prefix}-images-idx3-ubyte", images.clip(0, 255))
@@ -100,7 +102,14 @@ def finished(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
     folder = tmp_path_factory.mktemp("finished") / "run"
     subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *SHORT, "experiment=kmnist_lin", "members=3", f"hydra.run.dir={folder}"],
+        [
+            sys.executable,
+            str(ROOT / "train.py"),
+            *SHORT,
+            "experiment=kmnist_lin",
+            "members=3",
+            f"hydra.run.dir={folder}",
+        ],
         check=True,
         env=os.environ | {"HUDYN_DATA": str(small_data)},
         cwd=folder.parent,

@@ -125,7 +125,15 @@ def test_hydras_own_errors_do_not_wait_for_torch():
     """A wrong experiment, group or key, and --help, are answered without importing torch."""
     import subprocess
 
-    script = "import sys; sys.argv = ['train.py', *sys.argv[1:]]; from hudyn.cli import train\ntry: train()\nfinally: assert 'torch' not in sys.modules"
+    script = """
+import sys
+from hudyn.cli import train
+
+try:
+    train()
+finally:
+    assert "torch" not in sys.modules
+"""
     for arguments, status in ((["experiment=kmnist_lyn"], 2), (["trainr=cpu"], 2), (["memebrs=3"], 2), (["--help"], 0)):
         done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == status, done.stderr

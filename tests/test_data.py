@@ -127,7 +127,7 @@ def test_stratified_choice_keeps_uneven_shares():
 
 
 def test_holding_out_everything_is_refused(small_data):
-    with pytest.raises(HudynError, match="data.validation_size: expected fewer than the 300 training images, got 300"):
+    with pytest.raises(HudynError, match=r"data.validation_size: expected fewer than the 300 training images, got 300"):
         loaded(small_data, validation_size=300)
 
 
@@ -197,7 +197,7 @@ def test_labels_that_are_no_classes(broken):
 def test_a_packed_file_that_is_not_the_published_one(broken):
     root, raw = broken
     write_idx(raw / "train-labels-idx1-ubyte.gz", np.zeros(20))
-    published = dict((url.rsplit("/")[-1], md5) for url, md5 in datasets.KMNIST.resources)
+    published = {url.rsplit("/")[-1]: md5 for url, md5 in datasets.KMNIST.resources}
     assert f"the published file's is {published['train-labels-idx1-ubyte.gz']}" in damaged(root)
 
 
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
 
 def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(HudynError, match="is not in .*file"):
+    with pytest.raises(HudynError, match=r"is not in .*file"):
         files.fetch(tmp_path / "file", "KMNIST")
 
 

@@ -68,13 +68,13 @@ def test_config_and_results_come_back(tmp_path):
 
 
 def test_a_folder_without_a_run(tmp_path):
-    with pytest.raises(HudynError, match="holds no run: it has no config.yaml"):
+    with pytest.raises(HudynError, match=r"holds no run: it has no config.yaml"):
         Run.open(tmp_path)
 
 
 def test_damaged_results_are_named(tmp_path):
     (tmp_path / "results.json").write_text("{")
-    with pytest.raises(HudynError, match="results.json cannot be read"):
+    with pytest.raises(HudynError, match=r"results.json cannot be read"):
         _ = Run(tmp_path).results
 
 
@@ -87,20 +87,22 @@ class Payload:
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, capsys):
     torch.save({"state_dict": {}, "extra": Payload()}, tmp_path / "last.ckpt")
-    with pytest.raises(HudynError, match="is refused: it holds more than tensors and plain values"):
+    with pytest.raises(HudynError, match=r"is refused: it holds more than tensors and plain values"):
         load_checkpoint(tmp_path / "last.ckpt")
     assert "code from a checkpoint" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda content: b"nonsense", lambda _: b""])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda content: b"nonsense", lambda _: b""]
+)
 def test_a_damaged_checkpoint_is_told_of(tmp_path, damage):
     path = tmp_path / "last.ckpt"
     torch.save({"weights": torch.zeros(100)}, path)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(HudynError, match="last.ckpt is damaged and cannot be loaded"):
+    with pytest.raises(HudynError, match=r"last.ckpt is damaged and cannot be loaded"):
         load_checkpoint(path)
 
 
 def test_a_missing_checkpoint_is_told_of(tmp_path):
-    with pytest.raises(HudynError, match="was stopped before its first checkpoint"):
+    with pytest.raises(HudynError, match=r"was stopped before its first checkpoint"):
         load_checkpoint(tmp_path / "last.ckpt")

@@ -182,9 +182,7 @@ def test_members_reproduce_their_solo_runs(command):
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(command):
-    first, again, other = (
-        weights(command(*SHORT, "data.shuffle=true", f"seed={seed}").folder) for seed in (1, 1, 2)
-    )
+    first, again, other = (weights(command(*SHORT, "data.shuffle=true", f"seed={seed}").folder) for seed in (1, 1, 2))
     assert_same_weights(first, again)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 

@@ -1,6 +1,5 @@
 """The commands: train.py and eval.py. torch is imported only once the command line is known to be sound."""
 
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -47,7 +46,7 @@ def _leave(message: str, status: int) -> NoReturn:
 
 def _train() -> None:
     arguments = sys.argv[1:]
-    sys.path.insert(0, os.getcwd())  # a person's own classes, as with python -m
+    sys.path.insert(0, str(Path.cwd()))  # a person's own classes, as with python -m
     folder = _value("resume", arguments)
     if folder is not None:
         _resume(Path(folder), [argument for argument in arguments if not argument.startswith("resume=")])
@@ -62,13 +61,13 @@ def _resume(folder: Path, overrides: list[str]) -> None:
     config = _changed(Run.open(folder).config, overrides, RESUME_MAY_CHANGE)
     from hudyn.training import train
 
-    with _advice(folder):
+    with _Advice(folder):
         train(config, folder, resume=True)
 
 
 def _evaluate() -> None:
     arguments = sys.argv[1:]
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     folder = _value("run", arguments)
     if folder is None or any(argument.startswith("-") for argument in arguments):
         _leave("usage: eval.py run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(arguments) else 2)
@@ -176,7 +175,7 @@ def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     try:
-        with _advice(folder):
+        with _Advice(folder):
             return train(config, folder)
     except Exception as error:
         failures.append(error)
@@ -186,7 +185,7 @@ def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
         return float("nan")
 
 
-class _advice:
+class _Advice:
     """Says how to go on with a run that was interrupted."""
 
     def __init__(self, folder: Path) -> None:

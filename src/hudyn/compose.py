@@ -181,7 +181,7 @@ class Composer:
 def settings(config: DictConfig) -> DictConfig:
     """The config without Hydra's own part, with what refers to it filled in."""
     whole = copy.deepcopy(config)
-    hydra_config = HydraConfig.instance()
+    hydra_config: Any = HydraConfig.instance()
     before = hydra_config.cfg
     hydra_config.cfg = OmegaConf.masked_copy(whole, "hydra")
     try:

@@ -8,6 +8,7 @@ import logging
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -89,15 +90,11 @@ def _check_references(config: DictConfig) -> list[Problem]:
 
 def _check_root(config: DictConfig) -> list[Problem]:
     """Problems of the keys at the top, and missing values."""
-    problems = []
     known = {*ROOT_TYPES, *GROUPS}
-    for key in map(str, config):
-        if key not in known:
-            problems.append(Problem(key, "there is no such key" + nearest(key, known)))
-    for key in sorted(known - set(config)):
-        problems.append(Problem(key, "is not set"))
-    for path in sorted(OmegaConf.missing_keys(config)):
-        problems.append(Problem(path, f"needs a value: {path}=..."))
+    given = set(map(str, config))
+    problems = [Problem(key, "there is no such key" + nearest(key, known)) for key in sorted(given - known)]
+    problems += [Problem(key, "is not set") for key in sorted(known - given)]
+    problems += [Problem(path, f"needs a value: {path}=...") for path in sorted(OmegaConf.missing_keys(config))]
     flawed = {problem.path for problem in problems}
     for key, expected in ROOT_TYPES.items():
         if key not in config or key in flawed:
@@ -214,9 +211,9 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
         "trainer": lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False),
     }
     for name in config.get("callbacks") or {}:
-        makers[f"callbacks.{name}"] = lambda name=name: instantiate(config.callbacks[name])
+        makers[f"callbacks.{name}"] = partial(instantiate, config.callbacks[name])
     made: dict[str, Any] = {}
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _SilentLightning():
         warnings.simplefilter("ignore")
         for path, make in makers.items():
             if path.split(".")[0] in unsound:
@@ -251,7 +248,7 @@ def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> It
 
 
 def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
-    """The problem that the refusal of the object at `path` tells of, at the argument it speaks of, if it can be told."""
+    """The problem that the refusal of the object at `path` tells of, at the argument it speaks of, if any."""
     while type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
         error = error.__cause__
     message = " ".join(str(error).split())
@@ -260,7 +257,8 @@ def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
         return Problem(f"{path}.{argument}", rest)
     given = OmegaConf.to_container(node)
     assert isinstance(given, dict)
-    named = [key for key in map(str, given) if any(f"{before}{key}" in message for before in ("`", "("))]
+    keys = [str(key) for key in node]
+    named = [key for key in keys if any(f"{before}{key}" in message for before in ("`", "("))]
     named = named or [str(key) for key, value in given.items() if rest and str(value) == rest]
     if path == "trainer" and "backend" in message:
         named = ["accelerator"]
@@ -273,7 +271,7 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:
     if isinstance(node, DictConfig):
         if node.get("_target_") is not None:
             yield path, node
-        children = [(key, node._get_node(key)) for key in node]
+        children: list[tuple[Any, Any]] = [(str(key), node._get_node(key)) for key in node]
     elif OmegaConf.is_list(node):
         children = [(index, node._get_node(index)) for index in range(len(node))]
     else:
@@ -295,7 +293,7 @@ def _interpolations(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    function = target.__init__ if inspect.isclass(target) else target
     try:
         return typing.get_type_hints(function)
     except Exception:
@@ -340,7 +338,7 @@ def _plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-class _silent_lightning:
+class _SilentLightning:
     """Keeps Lightning from printing what it found while a trainer is made only to be checked."""
 
     def __enter__(self) -> None:

@@ -79,7 +79,7 @@ class Population(nn.Module):
         def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
             return functional_call(self.network, (parameters, buffers), (inputs,))
 
-        parameters = dict(self.network.named_parameters())
+        parameters: dict[str, Tensor] = dict(self.network.named_parameters())
         buffers = dict(self.network.named_buffers())
         return vmap(call, in_dims=(0, 0, 0 if per_member else None))(parameters, buffers, inputs)
 
@@ -94,7 +94,7 @@ class Population(nn.Module):
         return torch.stack(outputs)
 
     def _stacked(self) -> dict[str, Tensor]:
-        return dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+        return {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
 
     def member(self, index: int) -> nn.Module:
         """A copy of member `index` as an ordinary network."""

@@ -32,7 +32,8 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(temporary, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""})) as file:
+            text = {"encoding": "utf-8", "newline": ""} if "b" not in mode else {}
+            with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -50,7 +51,7 @@ def claim_folder(wanted: str) -> str:
     while True:
         folder = wanted if number == 1 else f"{wanted}-{number}"
         try:
-            os.mkdir(folder)
+            Path(folder).mkdir()
         except FileExistsError:
             number += 1
         else:

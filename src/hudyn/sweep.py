@@ -1,5 +1,6 @@
 """What a sweep leaves behind: sweep.csv, one row a job, and a figure of the objective against each swept setting."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,17 @@ def summarise(folder: Path, objective: str) -> None:
     write_csv(folder / "sweep.csv", rows, columns)
     swept = [key for key in overrides if len({job["overrides"].get(key) for job in jobs}) > 1]
     if swept:
+        from hudyn.figures.style import write_png
         from hudyn.figures.sweep import objective_against_settings
 
         values = [
-            [value for value in job["metrics"].get(objective, {}).get("values", []) if value is not None] for job in jobs
+            [value for value in job["metrics"].get(objective, {}).get("values", []) if value is not None]
+            for job in jobs
         ]
-        settings = {key: [job["overrides"].get(key, "") for job in jobs] for key in swept}
+        settings: dict[str, Sequence[str]] = {key: [job["overrides"].get(key, "") for job in jobs] for key in swept}
         figure = objective_against_settings(settings, values, objective)
         with atomic_write(folder / "sweep.png", "wb") as file:
-            figure.savefig(file, format="png")
+            write_png(figure, file)
 
 
 def _job(folder: Path) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from hydra.utils import get_class, instantiate
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -118,9 +118,7 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
         show(module.results, evaluation)
 
 
-def build(
-    config: DictConfig, folder: Path, resumed_at: int | None = None
-) -> tuple[LightningModule, LightningDataModule, Trainer]:
+def build(config: DictConfig, folder: Path, resumed_at: int | None = None) -> tuple[Any, LightningDataModule, Trainer]:
     """The objects of a run.
 
     Args:
@@ -128,10 +126,12 @@ def build(
         folder: the run's folder.
         resumed_at: the update after which a run is continued.
     """
-    _quieten()
+    quieten()
     settings = OmegaConf.masked_copy(config.model, [key for key in config.model if key not in ("_target_", "network")])
     module = get_class(config.model._target_)(
-        network=partial(instantiate, config.model.network), optimizer=instantiate(config.optimizer), **instantiate(settings)
+        network=partial(instantiate, config.model.network),
+        optimizer=instantiate(config.optimizer),
+        **instantiate(settings),
     )
     data = instantiate(config.data)
     loggers = [instantiate(logger, save_dir=str(folder)) for logger in config.logger.values()]
@@ -148,7 +148,7 @@ def build(
     return module, data, trainer
 
 
-def parameters(module: LightningModule) -> int:
+def parameters(module: Any) -> int:
     """Number of parameters of one member."""
     return sum(layer.parameters for layer in layer_parameters(module.population.member(0)))
 
@@ -222,7 +222,7 @@ def _sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous[1])
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Keep Lightning's advice on what does not apply here from the terminal."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     for name in ("lightning.pytorch", "lightning.fabric"):

@@ -1,16 +1,14 @@
 """The report of image classifiers, at the end of a run or of an evaluation."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from lightning.pytorch import Callback
 from torch import Tensor
 
 from hudyn.callbacks.results import Results, tensorboard
 from hudyn.figures.classification import learning_curves
+from hudyn.figures.style import pixels, write_png
 from hudyn.report.image import ImageReport
 from hudyn.runs import Run, atomic_write
 
@@ -18,7 +16,7 @@ from hudyn.runs import Run, atomic_write
 class ImageReporter(Callback):
     """Writes tables and figures of the test choices into the run's folder, and the figures into TensorBoard."""
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the report."""
         if not trainer.is_global_zero:
             return
@@ -43,7 +41,7 @@ class ImageReporter(Callback):
         writer = tensorboard(trainer)
         for name, figure in figures.items():
             with atomic_write(run.figures / f"{name}.png", "wb") as file:
-                figure.savefig(file, format="png")
+                write_png(figure, file)
             if writer:
                 writer.add_image(name, pixels(figure), trainer.global_step, dataformats="HWC")
         run.update_results(evaluation=report.summary())
@@ -59,10 +57,3 @@ def best_member(results: dict[str, Tensor]) -> tuple[int, str]:
         if name in results:
             return int(results[name].argmin()), name
     return 0, "index"
-
-
-def pixels(figure: Figure) -> np.ndarray:
-    """A figure as an image, uint8 [height, width, 3]."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
 from rich.console import Console
@@ -31,7 +30,9 @@ class Progress(RichProgressBar):
 
     def _update(self, progress_bar_id: Any, current: int, visible: bool = True, hard: bool = False) -> None:
         if progress_bar_id is not None and progress_bar_id == self.train_progress_bar_id:
-            current = min(current * self.trainer.train_dataloader.updates_per_step, self.total_train_batches)
+            loader = self.trainer.train_dataloader
+            assert loader is not None
+            current = min(current * loader.updates_per_step, self.total_train_batches)
         super()._update(progress_bar_id, current, visible, hard)
 
     def _get_train_description(self, current_epoch: int) -> str:
@@ -42,11 +43,11 @@ class Progress(RichProgressBar):
         """What the bar of the last evaluation says."""
         return "evaluation"
 
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """Means over members of the latest results."""
         return {name: values.mean().item() for name, values in pl_module.results.items()}
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Show the epoch's results."""
         super().on_train_epoch_end(trainer, pl_module)
         if not self._terminal and trainer.is_global_zero:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard import SummaryWriter
@@ -65,7 +65,7 @@ class Results(Callback):
             name: np.array([row["results"].get(name, missing) for row in self.history]) for name in names
         }
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the clock; put the config and the hyperparameters into TensorBoard."""
         self._started = time.monotonic()
         if self.history:
@@ -77,15 +77,13 @@ class Results(Callback):
             writer.add_text("config", "\n".join(f"    {line}" for line in lines), 0)
             metrics = {f"{split}/{name}": 0.0 for split in trainer.datamodule.evaluated_splits for name in MEASURES}
             for part in hparams(hyperparameters(config), metrics):
-                writer.file_writer.add_summary(part)
+                writer._get_file_writer().add_summary(part)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Start the chunk's clock."""
         self._chunk_started = time.monotonic()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Log learning rate and speed."""
         seconds = time.monotonic() - self._chunk_started
         samples = sum(batch.sizes) * pl_module.population.members * trainer.world_size
@@ -96,7 +94,7 @@ class Results(Callback):
         for logger in trainer.loggers:
             logger.log_metrics(values, step=trainer.global_step)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log and write the epoch's results."""
         epoch, update = trainer.current_epoch + 1, trainer.global_step
         results = {name: values.double().tolist() for name, values in pl_module.results.items()}
@@ -114,7 +112,7 @@ class Results(Callback):
             self._write_history(run)
             write_metrics(run, pl_module, self.fit_seconds, update)
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Stop the clock."""
         self._fit_seconds, self._started = self.fit_seconds, 0.0
 
@@ -134,7 +132,7 @@ class Results(Callback):
 MEASURES = ("accuracy", "loss")
 
 
-def write_metrics(run: Run, module: LightningModule, fit_seconds: float, updates: int) -> None:
+def write_metrics(run: Run, module: Any, fit_seconds: float, updates: int) -> None:
     """Put the latest results of `module` into results.json."""
     time_spent = run.results.get("time", {}) | {"fit_s": round(fit_seconds, 2), "updates": updates}
     run.update_results(metrics={name: summary(values) for name, values in module.results.items()}, time=time_spent)
@@ -146,7 +144,7 @@ def hyperparameters(config: DictConfig) -> dict[str, Any]:
     return {name: "" if value is None else value for name, value in values.items()}
 
 
-def tensorboard(trainer: Trainer) -> SummaryWriter | None:
+def tensorboard(trainer: Any) -> SummaryWriter | None:
     """The trainer's TensorBoard writer, on the process that writes."""
     loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
     return loggers[0].experiment if loggers and trainer.is_global_zero else None

@@ -69,7 +69,9 @@ def read(root: Path, dataset: str, split: str) -> tuple[Tensor, Tensor]:
     """
     folder = raw_folder(root, dataset)
     images_path, labels_path = (_existing(folder, f"{SPLITS[split]}-{kind}") for kind in (IMAGES, LABELS))
-    images, labels = (_read_idx(path, dataset, DIMENSIONS[k]) for path, k in ((images_path, IMAGES), (labels_path, LABELS)))
+    images, labels = (
+        _read_idx(path, dataset, DIMENSIONS[k]) for path, k in ((images_path, IMAGES), (labels_path, LABELS))
+    )
     if images.shape[1:] != (SIDE, SIDE):
         raise _wrong(images_path, f"expected images of {SIDE}×{SIDE}, got {images.shape[1]}×{images.shape[2]}")
     if len(images) != len(labels):

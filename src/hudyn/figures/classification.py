@@ -28,7 +28,7 @@ def confusion_matrix(matrix: Tensor, labels: list[str], title: str) -> Figure:
     image = axes.imshow(shares, vmin=0, vmax=1)
     for row, column in np.ndindex(*shares.shape):
         colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, int(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8.5)
+        axes.text(column, row, str(int(matrix[row, column])), ha="center", va="center", color=colour, fontsize=8.5)
     names = printable(labels)
     axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 5 else 0)
     axes.set_yticks(range(len(names)), names)
@@ -37,7 +37,7 @@ def confusion_matrix(matrix: Tensor, labels: list[str], title: str) -> Figure:
     axes.set(xlabel="choice of the network", ylabel="target", title=title)
     bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1, decimals=0))
     bar.set_label("share of the target's images")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -63,7 +63,7 @@ def confusion_matrices(matrices: Tensor, accuracies: Tensor, seed: int) -> Figur
         axes.set_title(f"seed {seed + member}: {accuracy:.2%}", fontsize=8, fontweight="normal")
     bar = figure.colorbar(image, ax=grid, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
     bar.set_label("share of the target's images", fontsize=8)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     figure.suptitle("Confusions of each member: rows target, columns choice", x=0.01, ha="left", fontsize=10)
     return figure
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import IO, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import font_manager, style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 P = ParamSpec("P")
 
@@ -20,17 +23,29 @@ KANA_FONTS = ["Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "H
 
 
 def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let `draw` make its figure in the house style; Figure objects, so that nothing stays open in pyplot."""
+    """Let `draw` make its figure in the house style, and draw it; without pyplot, so that nothing stays open."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(), style.context(STYLE):
             mpl.rcParams["font.sans-serif"] = ["DejaVu Sans", *kana_fonts()]
             figure = draw(*args, **kwargs)
-            figure.canvas.draw()
+            FigureCanvasAgg(figure).draw()
             return figure
 
     return drawn
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """A drawn figure as an image, uint8 [height, width, 3]."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def write_png(figure: Figure, file: IO[bytes]) -> None:
+    """Write a drawn figure into an open file."""
+    Image.fromarray(pixels(figure)).save(file, format="png")
 
 
 @cache

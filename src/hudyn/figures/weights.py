@@ -57,5 +57,5 @@ def weight_images(weights: Tensor, labels: list[str] | None, title: str) -> Figu
         axes.set_title(name, fontsize=8.5, fontweight="normal", loc="center")
     bar = figure.colorbar(image, ax=grid, shrink=0.8, aspect=30)
     bar.set_label("weight", fontsize=8)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure

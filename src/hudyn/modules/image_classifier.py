@@ -89,8 +89,8 @@ class ImageClassifier(LightningModule):
 
     def validation_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Collect the choices of one batch."""
-        split = self.trainer.datamodule.evaluated_splits[dataloader_idx]  # type: ignore[attr-defined]
-        self.collected[split].update(self.population(batch.images), batch.targets, batch.places)
+        split = self._evaluated_splits[dataloader_idx]
+        self._collected(split).update(self.population(batch.images), batch.targets, batch.places)
 
     def test_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Collect the choices of one batch."""
@@ -98,9 +98,10 @@ class ImageClassifier(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Turn what was collected into `choices` and `results`."""
-        for split in self.trainer.datamodule.evaluated_splits:  # type: ignore[attr-defined]
-            choices = Choices.collected(self.collected[split], self.population.members)
-            self.collected[split].reset()
+        for split in self._evaluated_splits:
+            collected = self._collected(split)
+            choices = Choices.collected(collected, self.population.members)
+            collected.reset()
             self.choices[split] = choices
             self.results |= {f"{split}/loss": choices.losses, f"{split}/accuracy": choices.accuracies}
             if not choices.losses.isfinite().all():
@@ -116,6 +117,16 @@ class ImageClassifier(LightningModule):
         if self.trainer.is_last_batch:
             means = self.train_means.compute()
             self.results |= {f"train/{name}": values.reshape(-1).cpu() for name, values in means.items()}
+
+    @property
+    def _evaluated_splits(self) -> list[str]:
+        trainer: Any = self.trainer
+        return trainer.datamodule.evaluated_splits
+
+    def _collected(self, split: str) -> MemberChoices:
+        metric = self.collected[split]
+        assert isinstance(metric, MemberChoices)
+        return metric
 
     def _check_finite(self, losses: Tensor, first_update: int) -> None:
         finite = losses.isfinite()

@@ -159,7 +159,9 @@ class ImageReport:
         heading = f"{network}, {self.split} accuracy {accuracies[self.best]:.2%} ({self.which})"
         figures = {
             "confusion_matrix": classification.confusion_matrix(matrices[self.best], self.class_labels, heading),
-            "mistakes": classification.mistakes(pixels, found, self.class_labels, f"Most confident mistakes of {network}, {self.which}"),
+            "mistakes": classification.mistakes(
+                pixels, found, self.class_labels, f"Most confident mistakes of {network}, {self.which}"
+            ),
         }
         if len(matrices) > 1:
             figures["confusion_matrices"] = classification.confusion_matrices(
