@@ -108,6 +108,19 @@ def test_all_jobs_of_a_sweep_are_checked_before_the_first_runs(command, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sweep_over_several_devices_is_refused(command):
+    outcome = command("-m", "trainer=ddp", "trainer.accelerator=cpu", "seed=1,2")
+    assert outcome.status == 2
+    assert problems(outcome)["trainer.strategy"].startswith("a sweep's jobs run on one device each")
+
+
+def test_help_shows_how_to_use_it(command):
+    outcome = command("--help")
+    assert outcome.status == 0
+    assert "python train.py resume=" in outcome.out
+    assert "model/network: net_conv, net_full, net_lin" in outcome.out
+
+
 def test_a_mistake_in_an_experiment_of_ones_own(command, tmp_path):
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     path = tmp_path / "mine" / "experiment" / "try.yaml"

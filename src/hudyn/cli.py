@@ -1,5 +1,6 @@
 """The commands: train.py and eval.py. torch is imported only once the command line is known to be sound."""
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -36,6 +37,9 @@ def _guarded(command: Any) -> None:
         _leave(str(error), 128 + error.signal_number)
     except KeyboardInterrupt:
         _leave("stopped", 130)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _leave(message: str, status: int) -> NoReturn:
@@ -137,6 +141,9 @@ def _check(arguments: list[str]) -> None:
     # Where Hydra's own errors are all there is to tell, they are told at once, without waiting for torch.
     targets = not composer.problems or bool(composer.values)
     found = [(label, problem) for label, config in jobs for problem in check(config, targets)]
+    if options.multirun and any(str(config.trainer.get("strategy")).startswith("ddp") for _, config in jobs):
+        several = "a sweep's jobs run on one device each: Lightning would start the whole sweep again for every other"
+        found += [(label, Problem("trainer.strategy", several)) for label, _ in jobs]
     everywhere = {problem for _, problem in found if sum(other == problem for _, other in found) == len(jobs)}
     problems = [
         problem if problem in everywhere or not label else Problem(problem.path, f"{problem.message} (job {label})")

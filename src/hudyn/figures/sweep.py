@@ -33,6 +33,10 @@ def objective_against_settings(
         axes.grid(axis="y")
     for axes in grid[:, 0]:
         axes.set_ylabel(objective)
+    grid[0, 0].legend()
+    without = sum(not found for found in values)
+    if without:
+        figure.supxlabel(f"{without} job{'s' * (without > 1)} without a result", x=0.99, ha="right", fontsize=8)
     return figure
 
 
