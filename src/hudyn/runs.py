@@ -107,6 +107,8 @@ class Run:
 
     @config.setter
     def config(self, config: DictConfig) -> None:
+        if rank() > 0:
+            return
         with atomic_write(self._config_path) as file:
             file.write(OmegaConf.to_yaml(config, resolve=True))
 
@@ -121,10 +123,17 @@ class Run:
             raise HudynError(f"{self._results_path} cannot be read: {error}") from error
 
     def update_results(self, **changes: Any) -> None:
-        """Replace the named parts of results.json, keep the others."""
+        """Replace the named parts of results.json, keep the others; on the first process only."""
+        if rank() > 0:
+            return
         with atomic_write(self._results_path) as file:
             text = json.dumps(_plain(self.results | changes), indent=1, ensure_ascii=False)
             file.write(_NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
+
+
+def rank() -> int:
+    """This process's number among those of one run on several devices; 0 for the one that writes."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0)))
 
 
 def summary(values: "Tensor") -> dict[str, Any]:

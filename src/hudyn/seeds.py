@@ -26,9 +26,8 @@ def generator(seed: int, *counters: int) -> torch.Generator:
 
 
 def seed_random_layers(device: torch.device, seed: int, *counters: int) -> None:
-    """Seed torch's default generator of `device`, from which layers such as dropout draw."""
-    if device.type == "cuda":
-        index = torch.cuda.current_device() if device.index is None else device.index
-        torch.cuda.default_generators[index].manual_seed(derived_seed(seed, *counters))
+    """Seed the generator of `device` from which layers such as dropout draw."""
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(derived_seed(seed, *counters))  # of this device only, which is fast
     else:
-        torch.default_generator.manual_seed(derived_seed(seed, *counters))
+        torch.manual_seed(derived_seed(seed, *counters))

@@ -118,7 +118,7 @@ def learning_curves(history: dict[str, np.ndarray], best: int, which: str) -> Fi
     pair[1].set_ylabel("share chosen rightly")
     pair[0].legend(loc="best")
     if history[f"{splits[0]}/loss"].shape[1] > 1:
-        figure.text(1, 0, f"thick lines: {which}", ha="right", va="bottom", fontsize=8)
+        figure.supxlabel(f"thick lines: {which}", x=0.99, ha="right", fontsize=8)
     return figure
 
 

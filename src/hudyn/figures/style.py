@@ -1,5 +1,6 @@
 """The one style of all figures."""
 
+import logging
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
@@ -13,6 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 P = ParamSpec("P")
+
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # kana fonts often lack a bold face
 
 STYLE = Path(__file__).with_name("hudyn.mplstyle")
 # Okabe & Ito (2008): told apart by colour-blind readers.
@@ -28,7 +31,7 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context(), style.context(STYLE):
-            mpl.rcParams["font.sans-serif"] = ["DejaVu Sans", *kana_fonts()]
+            mpl.rcParams["font.family"] = ["DejaVu Sans", *kana_fonts()]
             figure = draw(*args, **kwargs)
             FigureCanvasAgg(figure).draw()
             return figure

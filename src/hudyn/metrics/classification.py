@@ -96,7 +96,7 @@ class MemberMeans(Metric):
     def __init__(self, members: int) -> None:
         super().__init__()
         for name, shape in (("loss", (members,)), ("right", (members,)), ("items", ())):
-            self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum", persistent=True)
+            self.add_state(name, torch.zeros(shape), dist_reduce_fx="sum", persistent=True)
 
     def update(self, losses: Tensor, right: Tensor, items: int) -> None:
         """Take in sums over items: losses in nats [members], right choices [members], and the number of items."""
@@ -106,7 +106,10 @@ class MemberMeans(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """``loss`` and ``accuracy``, each [members]."""
-        return {"loss": self.loss / self.items, "accuracy": self.right / self.items}
+        return {
+            "loss": self.loss.cpu().double() / self.items.cpu(),
+            "accuracy": self.right.cpu().double() / self.items.cpu(),
+        }
 
 
 def member_losses(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ class ImageClassifier(LightningModule):
         """After the epoch's last chunk, add its means over its updates to `results`."""
         if self.trainer.is_last_batch:
             means = self.train_means.compute()
-            self.results |= {f"train/{name}": values.reshape(-1).cpu() for name, values in means.items()}
+            self.results |= {f"train/{name}": values.reshape(-1) for name, values in means.items()}
 
     @property
     def _evaluated_splits(self) -> list[str]:
