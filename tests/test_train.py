@@ -249,6 +249,27 @@ def test_an_unforeseen_error_leaves_its_traceback_in_the_results(command, monkey
     assert "ZeroDivisionError" in results["error"]
 
 
+def test_a_folder_that_holds_a_run_is_not_written_over(command):
+    first = command(*SHORT)
+    again = command(*SHORT, f"hydra.run.dir={first.folder}", "seed=1")
+    assert again.status == 1
+    assert "holds a run already. Continue it with resume=" in again.err
+    assert first.results["status"] == "done"
+    assert first.results["seed"] == 0
+
+
+def test_outputs_that_cannot_be_written(command, tmp_path):
+    (tmp_path / "outputs").write_text("a file where the folder should be")
+    outcome = command(*SHORT)
+    assert outcome.status == 1
+    assert "cannot be made: " in outcome.err
+    assert "Traceback" not in outcome.err
+    outcome = command(*SHORT, "hydra.run.dir=outputs/here")
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.err
+    assert "outputs" in outcome.err
+
+
 # Sweeps ---------------------------------------------------------------------------------------------------------
 
 

@@ -31,8 +31,6 @@ def _guarded(command: Any) -> None:
     """Turn the outcome of `command` into an exit status, and errors meant for people into a message."""
     try:
         command()
-    except HudynError as error:
-        _leave("\n".join([str(error), *getattr(error, "__notes__", [])]), 1)
     except Interrupted as error:
         _leave(str(error), 128 + error.signal_number)
     except KeyboardInterrupt:
@@ -40,6 +38,21 @@ def _guarded(command: Any) -> None:
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        told = _for_people(error)
+        if told is None:
+            raise
+        _leave(told, 1)
+
+
+def _for_people(error: BaseException) -> str | None:
+    """The message of an error that a person can mend, also where Hydra or OmegaConf wrapped it; None for others."""
+    if isinstance(error, HudynError):
+        return "\n".join([str(error), *getattr(error, "__notes__", [])])
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    cause = error.__cause__ or error.__context__
+    return _for_people(cause) if cause else None
 
 
 def _leave(message: str, status: int) -> NoReturn:
@@ -159,6 +172,7 @@ def _run_hydra() -> None:
     from hudyn.compose import CONFIG_NAME, config_folder
     from hudyn.runs import claim_folder
 
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # lets errors reach `_guarded`
     OmegaConf.register_new_resolver("new_folder", claim_folder, use_cache=True, replace=True)
     failures: list[Exception] = []
 

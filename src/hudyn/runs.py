@@ -45,14 +45,20 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def claim_folder(wanted: str) -> str:
-    """Make a new folder named `wanted`, or `wanted`-2, -3, … where another run has taken the name."""
-    Path(wanted).parent.mkdir(parents=True, exist_ok=True)
+    """Make a new folder named `wanted`, or `wanted`-2, -3, … where another run has taken the name.
+
+    Raises:
+        HudynError: it cannot be made there.
+    """
     number = 1
     while True:
         folder = wanted if number == 1 else f"{wanted}-{number}"
         try:
+            Path(wanted).parent.mkdir(parents=True, exist_ok=True)
             Path(folder).mkdir()
-        except FileExistsError:
+        except OSError as error:
+            if not Path(folder).is_dir():
+                raise HudynError(f"{folder} cannot be made: {error.strerror} ({error.filename}).") from error
             number += 1
         else:
             return folder

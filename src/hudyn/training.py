@@ -26,7 +26,7 @@ from hudyn.callbacks.results import write_metrics
 from hudyn.errors import HudynError, Interrupted
 from hudyn.loggers import TensorBoard
 from hudyn.networks import layer_parameters
-from hudyn.runs import Run, environment, summary
+from hudyn.runs import Run, environment, rank, summary
 
 
 def train(config: DictConfig, folder: Path, resume: bool = False) -> float | None:
@@ -46,7 +46,11 @@ def train(config: DictConfig, folder: Path, resume: bool = False) -> float | Non
     """
     started = time.monotonic()
     run = Run(folder)
+    if not resume and rank() == 0 and run.results:
+        raise HudynError(f"{folder} holds a run already. Continue it with resume={folder}, or choose another folder.")
     with _recorded(run, started):
+        for left_over in folder.rglob(".*.part"):  # of a process that was killed while writing
+            left_over.unlink(missing_ok=True)
         checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
         step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
         run.config = config
