@@ -118,6 +118,18 @@ def test_figures_are_there_and_large_enough_to_read(finished):
     assert all(width >= 600 and height >= 300 for width, height in figures.values())
 
 
+def test_the_page_shows_every_figure_and_table(finished):
+    page = (finished / "report.html").read_text()
+    assert "kmnist_lin" in page
+    assert "done" in page
+    for path in (finished / "figures").glob("*.png"):
+        assert f'src="figures/{path.name}"' in page
+    for path in (finished / "tables").glob("*.csv"):
+        assert f'href="tables/{path.name}"' in page
+    assert "10·784 + 10" in page
+    assert "http" not in page.replace("<!doctype html>", "")
+
+
 def test_what_tensorboard_shows(finished):
     tags, scalars, texts = set(), {}, {}
     for path in sorted(finished.glob("events.*")):
@@ -221,6 +233,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(command):
     assert "Traceback" not in outcome.err
     assert outcome.results["status"] == "failed"
     assert "at update 2." in outcome.results["error"]
+    page = (outcome.folder / "report.html").read_text()
+    assert "What went wrong" in page
+    assert "at update 2." in page
 
 
 def test_missing_data_fails_without_a_traceback(command, tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ from hudyn.callbacks.results import write_metrics
 from hudyn.errors import HudynError, Interrupted
 from hudyn.loggers import TensorBoard
 from hudyn.networks import layer_parameters
+from hudyn.report.page import number, write_page
 from hudyn.runs import Run, environment, rank, summary
 
 
@@ -166,14 +167,10 @@ def show(results: dict[str, torch.Tensor], run: Run) -> None:
         table.add_column(column, justify="left" if column == "measure" else "right")
     for name in sorted(results):
         found = summary(results[name])
-        table.add_row(name, *(_number(found["mean" if column == "value" else column]) for column in columns))
+        table.add_row(name, *(number(found["mean" if column == "value" else column]) for column in columns))
     console = Console()
     console.print(table)
-    console.print(f"[bold]{run.folder}[/]: results.json, tables, figures", soft_wrap=True, highlight=False)
-
-
-def _number(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
+    console.print(f"[bold]{run.folder}[/]: report.html, results.json, tables, figures", soft_wrap=True, highlight=False)
 
 
 @contextmanager
@@ -184,6 +181,8 @@ def _recorded(run: Run, started: float) -> Iterator[None]:
         spent = run.results.get("time", {})
         total = spent.get("total_s", 0.0) + time.monotonic() - started
         run.update_results(status=status, time=spent | {"total_s": round(total, 2)}, **changes)
+        if rank() == 0:
+            write_page(run)
 
     def record_failure(status: str, error: BaseException) -> None:
         try:
@@ -204,8 +203,7 @@ def _recorded(run: Run, started: float) -> Iterator[None]:
         except BaseException:
             record_failure("failed", HudynError(traceback.format_exc()))
             raise
-        run.update_results(error=None)
-        record("done")
+        record("done", error=None)
 
 
 @contextmanager
