@@ -61,7 +61,10 @@ def test_everything_is_reported_together(command, tmp_path):
         (["trainer=gpuu"], "trainer", "there is no option gpuu; did you mean gpu?"),
         (["model/netwrk=net_lin"], "model/netwrk", "there is no such group; did you mean model/network?"),
         (["modle=x"], "modle", "there is no such key; did you mean model?"),
-        (["data.batchsize=3"], "data.batchsize", "there is no such key; did you mean batch_size?"),
+        (["lr=0.1"], "lr", "did you mean optimizer.lr?"),
+        (["model.network.width=3"], "model.network.width", "there is no such key of hudyn.networks.NetLin"),
+        (["threads=-1"], "threads", "expected an integer of at least 0, got -1"),
+        (["data.batchsize=3"], "data.batchsize", "did you mean batch_size?"),
         (["data.dataset=KMIST"], "data.dataset", "expected one of KMNIST, MNIST, FashionMNIST, got 'KMIST'"),
         (["data.root=???"], "data.root", "needs a value: data.root=..."),
         (["~data.root"], "data.root", "hudyn.data.KMNISTDataModule needs this argument"),
@@ -81,6 +84,12 @@ def test_everything_is_reported_together(command, tmp_path):
         (["optimizer._target_=torch.optim.Adafactor", "~optimizer.momentum", "members=2"], "optimizer._target_", "mix"),
         (["optimizer._target_=torch.optim.LBFGS", "~optimizer.momentum", "~optimizer.weight_decay"],
          "optimizer._target_", "several times an update"),
+        (["objective=test/acuracy"], "objective", "did you mean test/accuracy?"),
+        (["objective=val/loss"], "objective", "there is no measure val/loss"),
+        (["seed=18446744073709551616"], "seed", "expected an integer below 2^62"),
+        (["+trainer.gradient_clip_val=1.0"], "trainer.gradient_clip_val", "is not possible here"),
+        (["+trainer.accumulate_grad_batches=2"], "trainer.accumulate_grad_batches", "is not possible here"),
+        (["~callbacks.checkpoint"], "callbacks.checkpoint", "a run cannot do without it"),
         (["model.network.hidden_size=3,4", "experiment=kmnist_full"], "command", "add --multirun"),
     ],
 )  # fmt: skip
@@ -89,6 +98,31 @@ def test_one_mistake(command, tmp_path, arguments, path, message):
     assert outcome.status == 2
     assert message in problems(outcome)[path]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("hudyn.runs.os.makedirs", "is not a class of hudyn's own"),
+        ("hudyn.runs.claim_folder", "is not a class of hudyn's own"),
+        ("hudyn.data.files.np.save", "is not a class of hudyn's own"),
+        ("torch.nn.init.zeros_", "is not a class of torch's own"),
+        ("hudyn.callbacks.Progress", "expected a Module, got hudyn.callbacks.Progress"),
+    ],
+)
+def test_only_classes_of_the_expected_kind_are_made(command, tmp_path, target, message):
+    place = tmp_path / "made_by_a_config"
+    outcome = command(f"model.network._target_={target}", f"+model.network.name={place}")
+    assert outcome.status == 2
+    assert message in problems(outcome)["model.network._target_"]
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("arguments", [["-cp", "mine"], ["-cn", "mine"], ["--experimental-rerun", "mine"]])
+def test_the_root_config_cannot_be_replaced(command, arguments):
+    outcome = command(*arguments)
+    assert outcome.status == 2
+    assert "add configs of your own with --config-dir" in outcome.err
 
 
 @pytest.mark.skipif("__import__('torch').cuda.is_available()", reason="there is a GPU here")

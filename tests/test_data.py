@@ -1,4 +1,5 @@
 import gzip
+import struct
 from types import SimpleNamespace
 from urllib.error import URLError
 
@@ -170,6 +171,13 @@ def test_a_file_cut_off_in_its_header(broken):
     assert "expected a header of 8 bytes, got 3 bytes" in damaged(root)
 
 
+def test_sizes_that_no_file_can_have(broken):
+    root, raw = broken
+    content = struct.pack(">4I", 0x803, 2**32 - 300, 2**32 - 28, 28)
+    (raw / "train-images-idx3-ubyte").write_bytes(content + bytes(300 * 28 * 28))
+    assert "its header promises 4294966996×4294967268×28" in damaged(root)
+
+
 def test_a_file_of_another_kind(broken):
     root, raw = broken
     (raw / "train-labels-idx1-ubyte").write_bytes(b"<html>not found</html>")
@@ -220,6 +228,7 @@ def test_no_network(tmp_path, monkeypatch):
     assert "could not be fetched (<urlopen error Name or service not known>)" in message
     assert str(tmp_path / "KMNIST/raw/t10k-labels-idx1-ubyte.gz") in message
     assert "data.root=" in message
+    assert list(tmp_path.parent.glob(f"{tmp_path.name}/*")) == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):

@@ -69,8 +69,8 @@ def test_learning_curves_have_a_line_a_split(members):
         for split in ("train", "val", "test")
         for name in ("loss", "accuracy")
     }
-    figure = classification.learning_curves(history, 0, "seed 0")
-    assert {"train", "val", "test", "loss", "accuracy", "epoch"} <= set(texts(figure))
+    figure = classification.learning_curves(history, 0, "seed 0", "NetLin")
+    assert {"NetLin", "train", "val", "test", "loss", "accuracy", "epoch"} <= set(texts(figure))
     assert ("thick lines: seed 0" in texts(figure)) == (members > 1)
     assert_nothing_cut_off(figure)
 

@@ -54,6 +54,10 @@ def test_every_setting_shown_exists(settings):
     assert Composer(shlex.split(settings.replace("<folder>", "x")), False, None).problems == []
 
 
+def test_no_figure_is_left_to_fill_in():
+    assert re.findall(r"\b[RTB][A-Z]{2,4}\b", README) == []
+
+
 def test_folders_and_files_it_names_exist():
     for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (ROOT / name).is_file()

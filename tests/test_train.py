@@ -55,7 +55,8 @@ def test_the_experiments_follow_the_recipe(command):
         config = settings(config)
         assert config.model.network._target_ == f"hudyn.networks.{network}"
         assert config.optimizer == {
-            "_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01, "momentum": momentum, "weight_decay": 0.0
+            "_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01, "momentum": momentum, "weight_decay": 0.0,
+            "fused": True,
         }  # fmt: skip
         assert (config.data.batch_size, config.data.shuffle, config.data.validation_size) == (64, False, 0)
         assert (config.data.dataset, config.trainer.max_epochs, config.seed, config.members) == ("KMNIST", 10, 0, 1)
@@ -166,7 +167,7 @@ def test_hparams_are_a_fixed_short_set_with_real_metrics(finished):
     assert {info.name.tag for info in experiment.metric_infos} == {"test/accuracy", "test/loss"}
     shown = data("_hparams_/session_start_info").session_start_info.hparams
     assert set(shown) == {
-        "experiment", "network", "hidden_size", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "epochs",
+        "experiment", "network", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "epochs",
         "members", "seed",
     }  # fmt: skip
     assert shown["network"].string_value == "hudyn.networks.NetLin"
@@ -175,7 +176,7 @@ def test_hparams_are_a_fixed_short_set_with_real_metrics(finished):
 def test_the_terminal_shows_an_epoch_a_line_and_a_table(command):
     outcome = command(*SHORT)
     assert "epoch 2/2  train/loss" in outcome.out
-    assert "test/accuracy" in outcome.out.splitlines()[-3] or "measure" in outcome.out
+    assert f"│ test/accuracy  │ {outcome.values('test/accuracy')[0]:.4f} │" in outcome.out
     assert outcome.folder.name in outcome.out
     assert outcome.err == ""
 
@@ -223,6 +224,36 @@ def test_held_out_images_choose_the_best_member(command):
     losses = outcome.values("val/loss")
     assert outcome.results["evaluation"]["best_member"] == losses.index(min(losses))
     assert outcome.results["evaluation"]["best_by"] == "val/loss"
+
+
+def test_an_epoch_without_evaluation_has_no_test_results(command):
+    outcome = command(*SHORT, "+trainer.check_val_every_n_epoch=2")
+    history = rows(outcome.folder / "tables/history.csv")
+    assert history[0]["test/accuracy"] == ""
+    assert float(history[1]["test/accuracy"]) == pytest.approx(outcome.values("test/accuracy")[0])
+
+
+def test_max_steps_stops_after_that_many_updates(command):
+    outcome = command(*SHORT, "+trainer.max_steps=3")
+    assert outcome.status == 0, outcome.err
+    assert outcome.results["time"]["updates"] == 3
+    assert outcome.results["metrics"]["train/loss"]["mean"] > 0
+    assert_same_weights(
+        weights(outcome.folder), weights(command(*SHORT, "trainer.max_epochs=1", "+trainer.limit_train_batches=3",
+                                                 "data.updates_per_step=1").folder)
+    )  # fmt: skip
+
+
+def test_early_stopping_may_watch_a_measure(command):
+    early = ["+callbacks.early._target_=lightning.pytorch.callbacks.EarlyStopping", "+callbacks.early.patience=1"]
+    outcome = command(*SHORT, *early, "+callbacks.early.monitor=val/loss", "+callbacks.early.min_delta=100",
+                      "data.validation_size=50", "trainer.max_epochs=9")  # fmt: skip
+    assert outcome.status == 0, outcome.err
+    assert len(rows(outcome.folder / "tables/history.csv")) == 2
+
+
+def test_double_precision(command):
+    assert command(*SHORT, "+trainer.precision=64-true").status == 0
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(command):
@@ -308,13 +339,34 @@ def test_a_sweep_is_summed_up_also_where_jobs_fail(command, tmp_path):
     assert (table.parent / "sweep.png").stat().st_size > 10_000
 
 
+def test_a_sweep_over_experiments_is_named_after_them(command, tmp_path):
+    command("-m", "experiment=kmnist_lin,kmnist_full", "debug=fast")
+    (table,) = tmp_path.rglob("sweep.csv")
+    assert table.parent.parent.name == "kmnist_lin+kmnist_full"
+    assert [job["experiment"] for job in rows(table)] == ["kmnist_lin", "kmnist_full"]
+
+
+def test_a_sweep_that_is_interrupted_is_summed_up_and_its_job_resumed(command, small_data, tmp_path):
+    folder = tmp_path / "sweep"
+    process = start(None, "-m", "seed=0,1", f"hydra.sweep.dir={folder}", *LONG, data=small_data)
+    history = folder / "0" / "tables" / "history.csv"
+    wait_for(lambda: history.exists(), process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 143
+    assert [job["status"] for job in rows(folder / "sweep.csv")] == ["interrupted"]
+    assert command(f"resume={folder / '0'}", "trainer.max_epochs=3").status == 0
+    assert [job["status"] for job in rows(folder / "sweep.csv")] == ["done"]
+
+
 # Resuming and evaluating ----------------------------------------------------------------------------------------
 
 
 def start(folder, *arguments, data):
     """A run in a process of its own."""
+    place = [f"hydra.run.dir={folder}"] if folder else []
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), f"hydra.run.dir={folder}", "experiment=kmnist_lin", *arguments],
+        [sys.executable, str(ROOT / "train.py"), *arguments, *place, "experiment=kmnist_lin"],
         env=os.environ | {"HUDYN_DATA": str(data)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -337,7 +389,8 @@ LONG = ["trainer.max_epochs=20", "data.batch_size=4", "data.updates_per_step=3",
 def uninterrupted(small_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     process = start(folder, *LONG, data=small_data)
-    assert process.wait() == 0, process.communicate()
+    _, told = process.communicate()
+    assert process.returncode == 0, told
     return folder
 
 
@@ -364,6 +417,17 @@ def test_a_stopped_run_resumes_to_the_same_bits(command, small_data, tmp_path, u
     assert len(run_folders(tmp_path)) == 1
 
 
+def test_a_run_killed_at_its_very_start_can_be_resumed(command, small_data, tmp_path, finished):
+    folder = tmp_path / "run"
+    process = start(folder, *SHORT, "members=3", data=small_data)
+    wait_for(lambda: (folder / "results.json").exists(), process)
+    process.kill()
+    process.communicate()
+    assert not (folder / "checkpoints").exists()
+    assert command(f"resume={folder}").status == 0
+    assert_same_weights(weights(folder), weights(finished))
+
+
 def test_a_run_killed_before_its_first_checkpoint_starts_again(command, finished, tmp_path):
     from hudyn.runs import Run
 
@@ -379,6 +443,7 @@ def test_resuming_a_finished_run_changes_nothing(command, tmp_path):
     results = outcome.results
     again = command(f"resume={outcome.folder}")
     assert again.status == 0, again.err
+    assert "is trained to its end, 2 epochs" in again.out
     assert_same_weights(before, weights(outcome.folder))
     assert outcome.results["metrics"] == results["metrics"]
 
@@ -395,6 +460,7 @@ def test_a_finished_run_can_be_trained_longer(command):
     [
         (["resume=nowhere"], 1, "nowhere holds no run"),
         (["resume={run}", "optimizer.lr=1"], 2, "the run keeps its optimizer.lr; what may change: trainer."),
+        (["resume={run}", "trainer.max_epochs=1"], 1, "is trained for 2 epochs, more than trainer.max_epochs=1"),
         (["resume={run}", "trainer.max_epoch=3"], 2, "did you mean max_epochs?"),
     ],
 )
@@ -433,6 +499,22 @@ def test_what_cannot_be_evaluated(command, finished, arguments, status, message)
     assert "Traceback" not in outcome.err
 
 
+def test_a_run_folder_does_not_say_whom_to_trust(command, finished, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(finished, tmp_path / "theirs")
+    config = (folder / "config.yaml").read_text()
+    config = config.replace("allowed_targets: []", "allowed_targets: [os]")
+    target = tmp_path / "made_by_a_config"
+    config = config.replace("callbacks:\n", f"callbacks:\n  extra:\n    _target_: os.makedirs\n    name: {target}\n")
+    (folder / "config.yaml").write_text(config)
+    for program, key in (("eval", "run"), ("train", "resume")):
+        outcome = command(f"{key}={folder}", program=program)
+        assert outcome.status == 2
+        assert "os.makedirs is not in an allowed package" in outcome.err
+    assert not target.exists()
+
+
 # Several devices ------------------------------------------------------------------------------------------------
 
 
@@ -445,6 +527,14 @@ def test_two_devices_train_what_one_does(small_data, tmp_path):
         _, told = process.communicate()
         assert process.returncode == 0, told
         outcomes.append((weights(folder), json.loads((folder / "results.json").read_text())["metrics"]))
+    evaluated = subprocess.run(
+        [sys.executable, str(ROOT / "eval.py"), f"run={tmp_path / '2'}"],
+        env=os.environ | {"HUDYN_DATA": str(small_data)},
+        capture_output=True,
+        text=True,
+    )
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert len(list((tmp_path / "2" / "evaluations").iterdir())) == 1
     (first, one), (second, two) = outcomes
     for name, expected in first.items():
         torch.testing.assert_close(second[name], expected, rtol=1e-4, atol=1e-6)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 # What may be changed of a run's saved config, where references such as ${members} are already filled in.
-RESUME_MAY_CHANGE = ("trainer.", "data.root=")
-EVALUATION_MAY_CHANGE = ("data.", "trainer.", "callbacks.", "logger.")
+RESUME_MAY_CHANGE = ("trainer.", "data.root=", "allowed_targets=")
+EVALUATION_MAY_CHANGE = ("data.", "trainer.", "callbacks.", "logger.", "allowed_targets=")
 
 
 def train() -> None:
@@ -51,8 +51,9 @@ def _for_people(error: BaseException) -> str | None:
         return "\n".join([str(error), *getattr(error, "__notes__", [])])
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
+    wrapped = type(error).__module__.partition(".")[0] in ("hydra", "omegaconf")
     cause = error.__cause__ or error.__context__
-    return _for_people(cause) if cause else None
+    return _for_people(cause) if wrapped and cause else None
 
 
 def _leave(message: str, status: int) -> NoReturn:
@@ -75,11 +76,20 @@ def _train() -> None:
 def _resume(folder: Path, overrides: list[str]) -> None:
     from hudyn.runs import Run
 
-    config = _changed(Run.open(folder).config, overrides, RESUME_MAY_CHANGE)
-    from hudyn.training import train
+    run = Run.open(folder)
+    config = _changed(run.config, overrides, RESUME_MAY_CHANGE)
+    from hudyn.sweep import summarise
+    from hudyn.training import check_resumable, train
 
-    with _Advice(folder):
-        train(config, folder, resume=True)
+    check_resumable(run, config)
+    run.begin(config, resume=True)
+
+    try:
+        with _Advice(folder):
+            train(run, resume=True)
+    finally:
+        if (folder.absolute().parent / "multirun.yaml").exists():
+            summarise(folder.absolute().parent, run.config.objective)
 
 
 def _evaluate() -> None:
@@ -93,6 +103,7 @@ def _evaluate() -> None:
     run = Run.open(Path(folder))
     overrides = [argument for argument in arguments if not argument.startswith("run=")]
     config = _changed(run.config, overrides, EVALUATION_MAY_CHANGE)
+    config.trainer.devices, config.trainer.strategy = 1, "auto"  # a second process would evaluate it a second time
     from datetime import datetime
 
     from hudyn.training import evaluate
@@ -112,6 +123,7 @@ def _changed(config: "DictConfig", overrides: list[str], allowed: tuple[str, ...
     from omegaconf.errors import OmegaConfBaseException
 
     problems = []
+    config.allowed_targets = []  # whom to trust is not for a run's folder to say, which may be somebody else's
     for override in overrides:
         key, equals, text = override.partition("=")
         parent, _, leaf = key.rpartition(".")
@@ -146,6 +158,9 @@ def _check(arguments: list[str]) -> None:
     options = get_args_parser().parse_args(arguments)
     if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
         return  # Hydra answers these without running anything
+    if (options.config_path or options.config_name or options.experimental_rerun) and "LOCAL_RANK" not in os.environ:
+        other = "hudyn's root config is always conf/train.yaml; add configs of your own with --config-dir"
+        _refuse([Problem("--config-path, --config-name, --experimental-rerun", other)])
     from hudyn.compose import Composer, settings
     from hudyn.config import check
 
@@ -174,6 +189,7 @@ def _run_hydra() -> None:
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # lets errors reach `_guarded`
     OmegaConf.register_new_resolver("new_folder", claim_folder, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
     failures: list[Exception] = []
 
     def task(config: "DictConfig") -> float | None:
@@ -186,24 +202,38 @@ def _run_hydra() -> None:
         raise HudynError(f"{len(failures)} jobs of the sweep failed.")
 
 
+def _sweep_name(experiment: str) -> str:
+    """What to call a sweep: the experiment, or those that are swept over."""
+    swept = _value("experiment", sys.argv[1:])
+    return "+".join(swept.split(",")) if swept and "," in swept else experiment
+
+
 def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
     """One job of Hydra's. In a sweep a failure is told and noted, and the next job begins."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from hudyn.training import train
+    from hudyn.runs import Run
+    from hudyn.sweep import summarise
 
     hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
+    sweeping = hydra.mode is RunMode.MULTIRUN
+    run = Run(Path(hydra.runtime.output_dir))
     try:
-        with _Advice(folder):
-            return train(config, folder)
+        run.begin(config)
+        from hudyn.training import train
+
+        with _Advice(run.folder):
+            return train(run)
     except Exception as error:
         failures.append(error)
-        if hydra.mode is RunMode.MULTIRUN:
+        if sweeping:
             told = str(error) if isinstance(error, HudynError) else traceback.format_exc()
             print(f"hudyn: job {hydra.job.num} failed: {told}", file=sys.stderr, flush=True)
         return float("nan")
+    finally:
+        if sweeping:
+            summarise(run.folder.parent, config.objective)
 
 
 class _Advice:

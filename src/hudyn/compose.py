@@ -154,7 +154,10 @@ class Composer:
                 if not path:
                     known = [key for key in known if key != "hydra"] + sorted(g for g in self.groups if "/" not in g)
                 where = f"{path}.{part}" if path else part
-                self._report(where, f"there is no such key{nearest(part, set(known))}")
+                elsewhere = [path for path in _paths(self.base or OmegaConf.create()) if path.endswith(f".{override.key_or_group}")]
+                owner = f" of {node._target_}" if isinstance(node, DictConfig) and "_target_" in node else ""
+                hint = f"; did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest(part, set(known))
+                self._report(where, f"there is no such key{owner}{hint}")
                 return False
             if OmegaConf.is_missing(node, part):
                 return True
@@ -170,7 +173,8 @@ class Composer:
             config = self.loader.load_configuration(CONFIG_NAME, list(overrides), run_mode=mode)
         except (HydraException, OmegaConfBaseException, YAMLError) as error:
             cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
-            self._report("command line", " ".join((str(error) + cause).split()))
+            text = str(error) if isinstance(error, YAMLError) else str(error).split("\nTo append")[0]
+            self._report("command line", " ".join((text + cause.split("\n    full_key")[0]).split()))
             return None
         return config
 
@@ -193,6 +197,16 @@ def settings(config: DictConfig) -> DictConfig:
     with open_dict(whole):
         del whole["hydra"]
     return whole
+
+
+def _paths(node: DictConfig, path: str = "") -> Iterator[str]:
+    """Dotted paths of all keys but Hydra's own."""
+    for key in map(str, node):
+        if path or key != "hydra":
+            yield f"{path}{key}"
+            child = node._get_node(key)
+            if isinstance(child, DictConfig) and not child._is_interpolation() and not child._is_none():
+                yield from _paths(child, f"{path}{key}.")
 
 
 def _unquoted(text: str) -> str:

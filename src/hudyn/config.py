@@ -22,17 +22,19 @@ ROOT_TYPES: dict[str, Any] = {
     "name": str,
     "seed": int,
     "members": int,
+    "threads": int,
     "tags": list[str],
     "objective": str,
     "allowed_targets": list[str],
 }
-LEAST = {"seed": 0, "members": 1}
+LEAST = {"seed": 0, "members": 1, "threads": 0}
 HARMLESS: dict[str, Any] = {
-    "name": "", "seed": 0, "members": 1, "tags": [], "objective": "", "allowed_targets": [],
+    "name": "", "seed": 0, "members": 1, "threads": 1, "tags": [], "objective": "", "allowed_targets": [],
 }  # fmt: skip
 ELEMENTWISE_OPTIMIZERS = (
     "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
 )  # fmt: skip
+REQUIRED_CALLBACKS = ("results", "checkpoint")
 # Arguments that code gives to a target, by the part of the config it stands in.
 GIVEN = {
     "model": {"optimizer"},
@@ -102,6 +104,8 @@ def _check_root(config: DictConfig) -> list[Problem]:
         value = _plain(config[key])
         if key in LEAST and _is(value, int) and value < LEAST[key]:
             problems.append(Problem(key, f"expected an integer of at least {LEAST[key]}, got {value!r}"))
+        elif key in LEAST and _is(value, int) and value >= 1 << 62:
+            problems.append(Problem(key, f"expected an integer below 2^62, got {value!r}"))
         elif not _is(value, expected):
             problems.append(Problem(key, f"expected {_name(expected)}, got {value!r}"))
     return problems
@@ -109,7 +113,9 @@ def _check_root(config: DictConfig) -> list[Problem]:
 
 def _check_targets(config: DictConfig, allowed: tuple[str, ...]) -> list[Problem]:
     """Problems of all targets and their arguments."""
-    problems: list[Problem] = []
+    given = config.get("callbacks") or {}
+    missing = [name for name in REQUIRED_CALLBACKS if name not in given]
+    problems = [Problem(f"callbacks.{name}", "a run cannot do without it") for name in missing]
     for group in GROUPS:
         node = config.get(group)
         if node is None:
@@ -139,6 +145,14 @@ def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: 
     except LookupError as error:
         yield Problem(f"{path}._target_", str(error.args[0]))
         return
+    trusted = any(name.startswith(f"{package}.") for package in allowed[len(ALLOWED_TARGETS) :])
+    if not trusted and not (inspect.isclass(target) and f"{target.__module__}.".startswith(_ROOTS)):
+        yield Problem(f"{path}._target_", f"{name} is not a class of {name.split('.')[0]}'s own")
+        return
+    kind = _kind(path)
+    if inspect.isclass(target) and kind and not issubclass(target, kind):
+        yield Problem(f"{path}._target_", f"expected a {kind.__name__}, got {name}")
+        return
     signature = inspect.signature(target)
     arguments = {str(key): value for key, value in node.items_ex(resolve=False) if key not in HYDRA_KEYS}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
@@ -146,7 +160,7 @@ def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: 
     for argument in arguments:
         if argument not in named and not takes_any:
             yield Problem(f"{path}.{argument}", f"{name} takes no such argument{nearest(argument, set(named) - given)}")
-    if not node.get("_partial_", False):
+    if not node.get("_partial_", False) and "_args_" not in node:
         needed = {n for n, p in named.items() if p.default is p.empty}
         for argument in sorted(needed - set(arguments) - given):
             yield Problem(f"{path}.{argument}", f"{name} needs this argument")
@@ -158,6 +172,28 @@ def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: 
         holds_target = isinstance(value, dict) and "_target_" in value
         if argument in hints and not holds_target and not _is(value, hints[argument]):
             yield Problem(f"{path}.{argument}", f"expected {_name(hints[argument])}, got {value!r}")
+
+
+_ROOTS = tuple(f"{package}." for package in ALLOWED_TARGETS)
+
+
+def _kind(path: str) -> type | None:
+    """What the object at `path` must be."""
+    from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+    from lightning.pytorch.loggers import Logger
+    from torch import nn, optim
+
+    kinds: dict[str, type] = {
+        "data": LightningDataModule,
+        "model": LightningModule,
+        "model.network": nn.Module,
+        "optimizer": optim.Optimizer,
+        "trainer": Trainer,
+    }
+    group, _, rest = path.partition(".")
+    if rest and "." not in rest and group in ("callbacks", "logger"):
+        return Callback if group == "callbacks" else Logger
+    return kinds.get(path)
 
 
 HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
@@ -237,6 +273,13 @@ def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> It
             module.check_network(made["model.network"], made["data"])
         except Exception as error:
             yield Problem("model.network", f"{type(made['model.network']).__name__} does not fit the data: {error}")
+        known = module.measures(made["data"])
+        if config.objective and config.objective not in known:
+            yield Problem("objective", f"there is no measure {config.objective}{nearest(config.objective, known)}")
+    if "trainer" in made:
+        for argument, plain in (("gradient_clip_val", None), ("accumulate_grad_batches", 1)):
+            if getattr(made["trainer"], argument) not in (plain, 0):
+                yield Problem(f"trainer.{argument}", "is not possible here: a step carries many updates")
     if "optimizer" in made:
         name = type(made["optimizer"]).__name__
         closure = inspect.signature(made["optimizer"].step).parameters.get("closure")

@@ -1,5 +1,7 @@
 """Errors meant for the person at the keyboard: shown as a message, without a traceback."""
 
+import signal
+
 
 class HudynError(Exception):
     """Something a person can mend; the message says what was expected, what was found, and what to do."""
@@ -13,5 +15,5 @@ class Interrupted(BaseException):
     """
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"stopped by signal {signal_number}")
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
         self.signal_number = signal_number

@@ -30,7 +30,7 @@ class Population(nn.Module):
             raise ValueError(f"members: expected at least 1, got {members}")
         self.members = members
         self.seed = seed
-        self._mapped = True
+        self._mapped: dict[bool, bool] = {}  # of training and of evaluation: whether mapping is known to work
         networks = []
         with torch.random.fork_rng(devices=[]):
             for member in range(members):
@@ -56,24 +56,33 @@ class Population(nn.Module):
             if self.training:
                 seed_random_layers(inputs.device, self.seed, update)
             return self.network(inputs[0] if per_member else inputs).unsqueeze(0)
-        if self._mapped:
-            buffers = [buffer.clone() for buffer in self.network.buffers()]
-            try:
-                return self._map(inputs, per_member)
-            except RuntimeError as error:
-                with torch.no_grad():
-                    for buffer, before in zip(self.network.buffers(), buffers, strict=True):
-                        buffer.copy_(before)
-                outputs = self._loop(inputs, per_member, update)  # a mistake in the network is raised again here
-                self._mapped = False
-                reason = str(error).strip().splitlines()[0]
-                warnings.warn(
-                    f"{type(self.network).__name__} cannot be mapped over members; they run one after another, "
-                    f"which is slower ({reason})",
-                    stacklevel=2,
-                )
-                return outputs
+        if self.training not in self._mapped:
+            return self._try_to_map(inputs, per_member, update)
+        if self._mapped[self.training]:
+            return self._map(inputs, per_member)
         return self._loop(inputs, per_member, update)
+
+    def _try_to_map(self, inputs: Tensor, per_member: bool, update: int) -> Tensor:
+        buffers = [buffer.clone() for buffer in self.network.buffers()]
+        try:
+            outputs = self._map(inputs, per_member)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            with torch.no_grad():
+                for buffer, before in zip(self.network.buffers(), buffers, strict=True):
+                    buffer.copy_(before)
+            outputs = self._loop(inputs, per_member, update)  # a mistake in the network is raised again here
+            reason = str(error).strip().splitlines()[0]
+            warnings.warn(
+                f"{type(self.network).__name__} cannot be mapped over members; they run one after another, "
+                f"which is slower ({reason.split(';')[0]})",
+                stacklevel=3,
+            )
+            self._mapped = {True: False, False: False}
+        else:
+            self._mapped[self.training] = True
+        return outputs
 
     def _map(self, inputs: Tensor, per_member: bool) -> Tensor:
         def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:

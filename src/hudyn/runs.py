@@ -92,6 +92,28 @@ class Run:
             )
         return run
 
+    def begin(self, config: DictConfig, resume: bool = False) -> None:
+        """Write the config, resolved, and the first results.json, so that the run can be resumed from here on.
+
+        Raises:
+            HudynError: the folder holds a run already, and it is not to be resumed.
+        """
+        if not resume and rank() == 0 and self.results:
+            raise HudynError(
+                f"{self.folder} holds a run already. Continue it with resume={self.folder}, or choose another folder."
+            )
+        self.config = config
+        self.update_results(
+            experiment=config.name,
+            seed=config.seed,
+            members=config.members,
+            tags=list(config.tags),
+            status="running",
+            network={"class": config.model.network._target_},
+            metrics=self.results.get("metrics", {}),
+            time=self.results.get("time", {}),
+        )
+
     @property
     def _config_path(self) -> Path:
         return self.folder / "config.yaml"
@@ -129,11 +151,12 @@ class Run:
             raise HudynError(f"{self._results_path} cannot be read: {error}") from error
 
     def update_results(self, **changes: Any) -> None:
-        """Replace the named parts of results.json, keep the others; on the first process only."""
+        """Replace the named parts of results.json, drop those given as None; on the first process only."""
         if rank() > 0:
             return
         with atomic_write(self._results_path) as file:
-            text = json.dumps(_plain(self.results | changes), indent=1, ensure_ascii=False)
+            parts = {name: value for name, value in (self.results | changes).items() if value is not None}
+            text = json.dumps(_plain(parts), indent=1, ensure_ascii=False)
             file.write(_NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
 
 

@@ -4,23 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from hudyn.runs import Run, atomic_write
 
 
-class SweepSummary(Callback):
-    """Hydra's callback: sums up the sweep's folder after every job, so that nothing is lost where one fails."""
-
-    def on_job_end(self, config: DictConfig, job_return: Any, **kwargs: Any) -> None:
-        """Sum up what there is so far."""
-        if config.hydra.mode is not None and config.hydra.mode.name == "MULTIRUN":
-            summarise(Path(config.hydra.sweep.dir), config.get("objective"))
-
-
 def summarise(folder: Path, objective: str) -> None:
-    """Write ``sweep.csv`` and ``sweep.png`` from the jobs in `folder`.
+    """Write ``sweep.csv`` and ``sweep.png`` from the jobs in `folder`; called after every job, whatever its end.
 
     Args:
         folder: the sweep's folder, one folder a job in it.

@@ -22,21 +22,18 @@ from rich.console import Console
 from rich.table import Table
 
 from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
-from hudyn.callbacks.results import write_metrics
 from hudyn.errors import HudynError, Interrupted
 from hudyn.loggers import TensorBoard
-from hudyn.networks import layer_parameters
 from hudyn.report.page import number, write_page
 from hudyn.runs import Run, environment, rank, summary
 
 
-def train(config: DictConfig, folder: Path, resume: bool = False) -> float | None:
-    """Run an experiment, or continue the one in `folder`.
+def train(run: Run, resume: bool = False) -> float | None:
+    """Run an experiment from its config, or continue it.
 
     Args:
-        config: the composed config, checked.
-        folder: the run's folder.
-        resume: whether to continue from the folder's last checkpoint, if there is one.
+        run: the run, begun: its config is checked and written.
+        resume: whether to continue from its last checkpoint, if there is one.
 
     Returns:
         the objective: mean over members of the measure that `config.objective` names, None where it was not taken.
@@ -46,27 +43,14 @@ def train(config: DictConfig, folder: Path, resume: bool = False) -> float | Non
         Interrupted: a signal stopped the run; results.json has status "interrupted".
     """
     started = time.monotonic()
-    run = Run(folder)
-    if not resume and rank() == 0 and run.results:
-        raise HudynError(f"{folder} holds a run already. Continue it with resume={folder}, or choose another folder.")
+    config, folder = run.config, run.folder
     with _recorded(run, started):
-        for left_over in folder.rglob(".*.part"):  # of a process that was killed while writing
-            left_over.unlink(missing_ok=True)
+        if rank() == 0:
+            for left_over in folder.rglob(".*.part"):  # of a process that was killed while writing
+                left_over.unlink(missing_ok=True)
+        torch.set_num_threads(config.threads or os.cpu_count() or 1)
         checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
         step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
-        run.config = config
-        config = run.config
-        spent = run.results.get("time", {}) if resume else {}
-        run.update_results(
-            experiment=config.name,
-            seed=config.seed,
-            members=config.members,
-            tags=list(config.tags),
-            status="running",
-            network={"class": config.model.network._target_},
-            metrics={},
-            time=spent,
-        )
         module, data, trainer = build(config, folder, resumed_at=step)
         run.update_results(
             network={"class": config.model.network._target_, "parameters": parameters(module)},
@@ -74,14 +58,31 @@ def train(config: DictConfig, folder: Path, resume: bool = False) -> float | Non
         )
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         trainer.test(module, datamodule=data, verbose=False)
-        if "fit_s" not in run.results["time"]:
-            write_metrics(run, module, 0.0, trainer.global_step)
         if trainer.is_global_zero:
             run.update_results(metrics={name: summary(values) for name, values in module.results.items()})
             show(module.results, run)
     if config.objective not in module.results:
         return None
     return module.results[config.objective].double().mean().item()
+
+
+def check_resumable(run: Run, config: DictConfig) -> None:
+    """Look at the run's last checkpoint, if there is one, before anything of the run is changed.
+
+    Raises:
+        HudynError: it cannot be loaded, or the run is past the end that `config` gives it.
+    """
+    if not run.checkpoint.exists():
+        return
+    done = load_checkpoint(run.checkpoint)["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    if done > config.trainer.max_epochs:
+        raise HudynError(
+            f"{run.folder} is trained for {done} epochs, more than trainer.max_epochs={config.trainer.max_epochs}."
+        )
+    if done == config.trainer.max_epochs:
+        print(
+            f"{run.folder} is trained to its end, {done} epochs; trainer.max_epochs=... trains it longer.", flush=True
+        )
 
 
 def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
@@ -100,6 +101,7 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
     evaluation = Run(folder)
     with _recorded(evaluation, started):
         state = load_checkpoint(run.checkpoint)["state_dict"]
+        torch.set_num_threads(config.threads or os.cpu_count() or 1)
         evaluation.config = config
         evaluation.update_results(
             experiment=config.name, seed=config.seed, members=config.members, status="running", run=str(run.folder)
@@ -155,7 +157,7 @@ def build(config: DictConfig, folder: Path, resumed_at: int | None = None) -> tu
 
 def parameters(module: Any) -> int:
     """Number of parameters of one member."""
-    return sum(layer.parameters for layer in layer_parameters(module.population.member(0)))
+    return sum(tensor.numel() for tensor in module.population.parameters()) // module.population.members
 
 
 def show(results: dict[str, torch.Tensor], run: Run) -> None:
@@ -227,6 +229,7 @@ def _sigterm_raises() -> Iterator[None]:
 def quieten() -> None:
     """Keep Lightning's advice on what does not apply here from the terminal."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (

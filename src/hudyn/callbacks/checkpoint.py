@@ -53,15 +53,11 @@ class Checkpoint(lightning_callbacks.Checkpoint):
             return  # the epoch's evaluation follows, then `on_train_epoch_end`
         stop = _any_device(trainer, self._received is not None)
         if stop or _any_device(trainer, time.monotonic() - self._saved_at >= self.interval):
-            self._save(trainer)
-        if stop:
-            raise Interrupted(self._received or signal.SIGTERM)
+            self._save(trainer, stop)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save; stop where a signal came."""
-        self._save(trainer)
-        if _any_device(trainer, self._received is not None):
-            raise Interrupted(self._received or signal.SIGTERM)
+        self._save(trainer, stop=_any_device(trainer, self._received is not None))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give the signals back."""
@@ -71,9 +67,11 @@ class Checkpoint(lightning_callbacks.Checkpoint):
         """Give the signals back."""
         self._restore_signals()
 
-    def _save(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Trainer, stop: bool) -> None:
         trainer.save_checkpoint(Run(Path(trainer.default_root_dir)).checkpoint)
         self._saved_at = time.monotonic()
+        if stop:
+            raise Interrupted(self._received or signal.SIGTERM)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:

@@ -28,6 +28,7 @@ class ImageReporter(Callback):
             images=data.splits["test"][0].cpu(),
             class_names=data.class_names,
             class_labels=data.class_labels,
+            results=pl_module.results,
             network=pl_module.population.member(best).cpu(),
             best=best,
             best_by=best_by,
@@ -35,9 +36,9 @@ class ImageReporter(Callback):
         )
         report.write_tables(run.tables)
         figures = report.draw()
-        curves = next(callback.curves for callback in trainer.callbacks if isinstance(callback, Results))
+        (curves,) = [callback.curves for callback in trainer.callbacks if isinstance(callback, Results)]
         if curves:
-            figures["learning_curves"] = learning_curves(curves, best, report.which)
+            figures["learning_curves"] = learning_curves(curves, best, report.which, report.heading)
         writer = tensorboard(trainer)
         for name, figure in figures.items():
             with atomic_write(run.figures / f"{name}.png", "wb") as file:
@@ -50,7 +51,8 @@ class ImageReporter(Callback):
 def best_member(results: dict[str, Tensor]) -> tuple[int, str]:
     """The member shown where one stands for all, and the measure it is best by; the test set is not asked.
 
-    >>> best_member({"train/loss": torch.tensor([0.5, 0.3]), "test/loss": torch.tensor([0.1, 0.9])})
+    >>> from torch import tensor
+    >>> best_member({"train/loss": tensor([0.5, 0.3]), "test/loss": tensor([0.1, 0.9])})
     (1, 'train/loss')
     """
     for name in ("val/loss", "train/loss"):

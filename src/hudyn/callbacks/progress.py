@@ -17,6 +17,7 @@ class Progress(RichProgressBar):
             progress_bar=COLOUR, progress_bar_finished=COLOUR, progress_bar_pulse=COLOUR, metrics_format=".4f"
         )
         super().__init__(refresh_rate=10, theme=theme)
+        self._latest: dict[str, float] = {}
         self._terminal = Console().is_terminal
         if not self._terminal:
             self.disable()
@@ -45,7 +46,8 @@ class Progress(RichProgressBar):
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """Means over members of the latest results."""
-        return {name: values.mean().item() for name, values in pl_module.results.items()}
+        self._latest |= {name: values.mean().item() for name, values in pl_module.results.items()}
+        return dict(self._latest)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Show the epoch's results."""

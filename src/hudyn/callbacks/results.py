@@ -58,8 +58,8 @@ class Results(Callback):
         """``epoch``: [epochs]; every measure: [epochs, members], NaN where it was not taken."""
         if not self.history:
             return {}
-        names = self.history[-1]["results"]
-        members = len(next(iter(names.values())))
+        names = self._measures
+        members = max(len(values) for row in self.history for values in row["results"].values())
         missing = [float("nan")] * members
         return {"epoch": np.array([row["epoch"] for row in self.history])} | {
             name: np.array([row["results"].get(name, missing) for row in self.history]) for name in names
@@ -68,9 +68,6 @@ class Results(Callback):
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the clock; put the config and the hyperparameters into TensorBoard."""
         self._started = time.monotonic()
-        if self.history:
-            last = self.history[-1]["results"]
-            pl_module.results = {name: torch.tensor(values, dtype=torch.float64) for name, values in last.items()}
         if (writer := tensorboard(trainer)) and not self.history:
             config = Run(Path(trainer.default_root_dir)).config
             lines = OmegaConf.to_yaml(config).splitlines()
@@ -78,6 +75,10 @@ class Results(Callback):
             metrics = {f"{split}/{name}": 0.0 for split in trainer.datamodule.evaluated_splits for name in MEASURES}
             for part in hparams(hyperparameters(config), metrics):
                 writer._get_file_writer().add_summary(part)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Forget the last epoch's results, so that none is taken for this one's."""
+        pl_module.results.clear()
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Start the chunk's clock."""
@@ -110,11 +111,17 @@ class Results(Callback):
         if trainer.is_global_zero:
             run = Run(Path(trainer.default_root_dir))
             self._write_history(run)
-            write_metrics(run, pl_module, self.fit_seconds, update)
+            run.update_results(
+                metrics={name: summary(values) for name, values in pl_module.results.items()},
+                time=run.results.get("time", {}) | {"fit_s": round(self.fit_seconds, 2), "updates": update},
+            )
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Stop the clock."""
+        """Stop the clock; where there was nothing left to train, take up the last epoch's results."""
         self._fit_seconds, self._started = self.fit_seconds, 0.0
+        if self.history and not pl_module.results:
+            last = self.history[-1]["results"]
+            pl_module.results = {name: torch.tensor(values, dtype=torch.float64) for name, values in last.items()}
 
     def _write_history(self, run: Run) -> None:
         write_csv(
@@ -123,25 +130,23 @@ class Results(Callback):
                 {"epoch": row["epoch"], "update": row["update"], "member": member}
                 | {name: values[member] for name, values in row["results"].items()}
                 for row in self.history
-                for member in range(len(next(iter(row["results"].values()))))
+                for member in range(max(map(len, row["results"].values()), default=0))
             ),
-            columns=["epoch", "update", "member", *self.history[-1]["results"]],
+            columns=["epoch", "update", "member", *self._measures],
         )
+
+    @property
+    def _measures(self) -> list[str]:
+        return list(dict.fromkeys(name for row in self.history for name in row["results"]))
 
 
 MEASURES = ("accuracy", "loss")
 
 
-def write_metrics(run: Run, module: Any, fit_seconds: float, updates: int) -> None:
-    """Put the latest results of `module` into results.json."""
-    time_spent = run.results.get("time", {}) | {"fit_s": round(fit_seconds, 2), "updates": updates}
-    run.update_results(metrics={name: summary(values) for name, values in module.results.items()}, time=time_spent)
-
-
 def hyperparameters(config: DictConfig) -> dict[str, Any]:
     """The fixed short set of settings that TensorBoard's HPARAMS tab compares runs by."""
     values = {name: OmegaConf.select(config, path) for name, path in HPARAMS.items()}
-    return {name: "" if value is None else value for name, value in values.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def tensorboard(trainer: Any) -> SummaryWriter | None:

@@ -1,6 +1,8 @@
 """The four files of an MNIST-like set: fetched by torchvision, checked, and read into tensors."""
 
+import contextlib
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -39,11 +41,13 @@ def fetch(root: Path, dataset: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         getattr(datasets, dataset)(root, download=True)
     except PermissionError as error:
+        _remove_empty(root, folder)
         raise HudynError(
             f"{dataset} is not in {root} and cannot be fetched into it: {error.strerror} ({error.filename}).\n"
             "Choose a folder that can be written with data.root=<folder> or the variable HUDYN_DATA."
         ) from error
     except (OSError, RuntimeError, EOFError) as error:
+        _remove_empty(root, folder)
         cause = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         files = "".join(f"\n  {folder / name}.gz" for name in missing)
         raise HudynError(
@@ -51,6 +55,13 @@ def fetch(root: Path, dataset: str) -> None:
             f"Connect to a network and run again, or put these files there by hand:{files}\n"
             "or name the folder that holds them with data.root=<folder> or the variable HUDYN_DATA."
         ) from error
+
+
+def _remove_empty(root: Path, folder: Path) -> None:
+    """Take back the folders made for a set that could not be fetched."""
+    for place in (folder, folder.parent, root):
+        with contextlib.suppress(OSError):
+            place.rmdir()
 
 
 def read(root: Path, dataset: str, split: str) -> tuple[Tensor, Tensor]:
@@ -115,10 +126,10 @@ def _read_idx(path: Path, dataset: str, dimensions: int) -> Tensor:
     header = 4 + 4 * dimensions
     if len(content) < header:
         raise _wrong(path, f"expected a header of {header} bytes, got {len(content)} bytes in all")
-    magic, *shape = struct.unpack(f">{1 + dimensions}i", content[:header])
+    magic, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
     if magic != 0x800 + dimensions:
         raise _wrong(path, f"expected the magic number {0x800 + dimensions} of an IDX file, got {magic}")
-    expected_bytes = int(np.prod(shape))
+    expected_bytes = math.prod(shape)
     if len(content) - header != expected_bytes:
         sizes = "×".join(map(str, shape))
         raise _wrong(path, f"its header promises {sizes} = {expected_bytes} bytes, {len(content) - header} follow")

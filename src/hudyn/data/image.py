@@ -39,7 +39,7 @@ class ImageBatch:
     divisor: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImageChunk:
     """The images of several updates, scaled together.
 
@@ -64,7 +64,7 @@ class ImageChunk:
             yield ImageBatch(images, targets, divisor)
 
 
-@dataclass(frozen=True)
+@dataclass
 class EvaluationBatch:
     """Images of an evaluation, with their places in the split.
 

@@ -96,15 +96,17 @@ def mistakes(images: Tensor, found: Sequence[Mistake], labels: list[str], title:
 
 
 @in_style
-def learning_curves(history: dict[str, np.ndarray], best: int, which: str) -> Figure:
+def learning_curves(history: dict[str, np.ndarray], best: int, which: str, title: str) -> Figure:
     """Loss and accuracy after each epoch; thin lines are members, thick ones the best member.
 
     Args:
         history: ``epoch``: [epochs]; every measure ``split/loss`` or ``split/accuracy``: [epochs, members].
         best: index of the best member.
         which: what to call it.
+        title: heading.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.9), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     pair = figure.subplots(1, 2)
     splits = [name.removesuffix("/loss") for name in history if name.endswith("/loss")]
     for axes, measure in zip(pair, ("loss", "accuracy"), strict=True):
@@ -112,7 +114,7 @@ def learning_curves(history: dict[str, np.ndarray], best: int, which: str) -> Fi
             _curves(axes, history["epoch"], history[f"{split}/{measure}"], best, colour, split)
         axes.set(xlabel="epoch", title=measure)
         axes.grid(axis="y")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     pair[0].set_ylabel("negative log-likelihood (nats)")
     pair[1].yaxis.set_major_formatter(PercentFormatter(1))
     pair[1].set_ylabel("share chosen rightly")
@@ -124,7 +126,7 @@ def learning_curves(history: dict[str, np.ndarray], best: int, which: str) -> Fi
 
 def _curves(axes: Axes, epochs: np.ndarray, values: np.ndarray, best: int, colour: str, label: str) -> None:
     if values.shape[1] > 1:
-        axes.plot(epochs, values, color=colour, linewidth=0.5, alpha=0.35)
+        axes.plot(epochs, values, color=colour, linewidth=0.5, alpha=0.35, marker=".", markersize=2)
     axes.plot(epochs, values[:, best], color=colour, label=label, marker="o", markersize=3)
 
 

@@ -43,10 +43,10 @@ def weight_images(weights: Tensor, labels: list[str] | None, title: str) -> Figu
     """
     shown = weights[:SHOWN]
     names = printable(labels) if labels else [str(unit) for unit in range(len(shown))]
-    columns = 5 if len(shown) <= 10 else 8
+    columns = min(len(shown), 5 if len(shown) <= 10 else 8)
     rows = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(1.15 * columns + 1.2, 1.3 * rows + 0.5), layout="constrained")
-    part = f", {SHOWN} of {len(weights)} units" if len(weights) > SHOWN else ""
+    part = f", the first {SHOWN} of {len(weights)} units" if len(weights) > SHOWN else ""
     figure.suptitle(title + part, x=0.01, ha="left", fontsize=10)
     limit = shown.abs().max().item()
     grid = figure.subplots(rows, columns, squeeze=False)

@@ -58,6 +58,11 @@ class ImageClassifier(LightningModule):
         if found != expected:
             raise ValueError(f"given images {tuple(images.shape)}, expected outputs {expected}, got {found}")
 
+    @staticmethod
+    def measures(data: KMNISTDataModule) -> list[str]:
+        """Names of the measures in `results`."""
+        return [f"{split}/{name}" for split in ("train", *data.evaluated_splits) for name in ("loss", "accuracy")]
+
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of all members' parameters: it acts element by element, so members do not mix."""
         return self.make_optimizer(self.population.parameters())
@@ -73,6 +78,8 @@ class ImageClassifier(LightningModule):
         first_update = self.global_step
         losses, right = [], torch.zeros(self.population.members, device=self.device)
         for update, batch in enumerate(chunk, start=first_update):
+            if self._all_updates_made:
+                break
             outputs = self.population(batch.images, chunk.per_member, update)  # [members, batch, classes]
             total = member_losses(outputs, batch.targets)  # [members]
             loss = total / batch.divisor
@@ -82,9 +89,11 @@ class ImageClassifier(LightningModule):
             losses.append(loss.detach())
             right += (outputs.detach().argmax(-1) == batch.targets).sum(dim=1)
         table = torch.stack(losses)  # [updates, members]
+        weights = torch.tensor(chunk.divisors[: len(losses)], dtype=table.dtype, device=table.device)
+        self.train_means.update((table * weights[:, None]).sum(dim=0), right, sum(chunk.sizes[: len(losses)]))
+        if self.trainer.world_size > 1:
+            table = self.trainer.strategy.reduce(table, reduce_op="mean")
         self._check_finite(table, first_update)
-        weights = torch.tensor(chunk.divisors, dtype=table.dtype, device=table.device)
-        self.train_means.update((table * weights[:, None]).sum(dim=0), right, sum(chunk.sizes))
         self._log_losses(table, first_update)
 
     def validation_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -104,6 +113,8 @@ class ImageClassifier(LightningModule):
             collected.reset()
             self.choices[split] = choices
             self.results |= {f"{split}/loss": choices.losses, f"{split}/accuracy": choices.accuracies}
+            means = {f"{split}/loss": choices.losses.mean(), f"{split}/accuracy": choices.accuracies.mean()}
+            self.log_dict(means, logger=False)  # for callbacks that watch a measure, such as EarlyStopping
             if not choices.losses.isfinite().all():
                 member = int((~choices.losses.isfinite()).nonzero()[0])
                 raise HudynError(f"The {split} loss of member {member} is {choices.losses[member]}. {_ADVICE}")
@@ -114,9 +125,13 @@ class ImageClassifier(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: ImageChunk, batch_idx: int) -> None:
         """After the epoch's last chunk, add its means over its updates to `results`."""
-        if self.trainer.is_last_batch:
+        if self.trainer.is_last_batch or self._all_updates_made:
             means = self.train_means.compute()
             self.results |= {f"train/{name}": values.reshape(-1) for name, values in means.items()}
+
+    @property
+    def _all_updates_made(self) -> bool:
+        return 0 <= self.trainer.max_steps <= self.global_step
 
     @property
     def _evaluated_splits(self) -> list[str]:

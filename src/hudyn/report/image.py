@@ -34,6 +34,7 @@ class ImageReport:
         images: pixels of the split, uint8 [items, height, width].
         class_names: short name of each class, for tables.
         class_labels: full name of each class, for figures.
+        results: every measure taken, [members].
         network: the best member's network.
         best: index of the best member.
         best_by: the measure it is best by.
@@ -45,6 +46,7 @@ class ImageReport:
     images: Tensor
     class_names: list[str]
     class_labels: list[str]
+    results: dict[str, Tensor]
     network: nn.Module
     best: int
     best_by: str
@@ -55,6 +57,12 @@ class ImageReport:
         """What to call the best member in a heading."""
         members = len(self.choices.losses)
         return f"seed {self.seed + self.best}" + (f", least {self.best_by} of {members}" if members > 1 else "")
+
+    @property
+    def heading(self) -> str:
+        """Network, accuracy and name of the best member."""
+        accuracy = self.choices.accuracies[self.best]
+        return f"{type(self.network).__name__}, {self.split} accuracy {accuracy:.2%} ({self.which})"
 
     @property
     def matrices(self) -> Tensor:
@@ -103,9 +111,8 @@ class ImageReport:
                     "member": member,
                     "seed": self.seed + member,
                     "best": int(member == self.best),
-                    f"{self.split}/loss": self.choices.losses[member].item(),
-                    f"{self.split}/accuracy": self.choices.accuracies[member].item(),
                 }
+                | {name: values[member].item() for name, values in self.results.items()}
                 for member in members
             ),
         )
@@ -156,9 +163,8 @@ class ImageReport:
         found = confident_mistakes(self.choices, self.best, MISTAKES)
         pixels = self.images[[mistake.place for mistake in found]]
         network = type(self.network).__name__
-        heading = f"{network}, {self.split} accuracy {accuracies[self.best]:.2%} ({self.which})"
         figures = {
-            "confusion_matrix": classification.confusion_matrix(matrices[self.best], self.class_labels, heading),
+            "confusion_matrix": classification.confusion_matrix(matrices[self.best], self.class_labels, self.heading),
             "mistakes": classification.mistakes(
                 pixels, found, self.class_labels, f"Most confident mistakes of {network}, {self.which}"
             ),
