@@ -36,12 +36,19 @@ from hudyn.networks import NetConv, NetFull, NetLin
 from hudyn.runs import Run
 from hudyn.training import quieten
 
-NETWORKS: dict[str, tuple[Any, float]] = {"lin": (NetLin, 0.5), "full": (NetFull, 0.5), "conv": (NetConv, 0.9)}
+CORES = os.cpu_count() or 1
+# Network, momentum, and threads of hudyn's epoch, as in conf/experiment/; the plain loop has all cores.
+NETWORKS: dict[str, tuple[Any, float, int]] = {
+    "lin": (NetLin, 0.5, 1),
+    "full": (NetFull, 0.5, CORES),
+    "conv": (NetConv, 0.9, CORES),
+}
 TARGETS = {"lin": 8, "full": 5}
 
 
 def plain_epoch(root: Path, build: Any, momentum: float) -> float:
     """Seconds of one epoch of the plain loop."""
+    torch.set_num_threads(CORES)
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
     loader = DataLoader(datasets.KMNIST(root, transform=transform), batch_size=64)
     network: nn.Module = build()
@@ -70,8 +77,9 @@ class EpochClock(Callback):
         self.seconds.append(time.perf_counter() - self._started)
 
 
-def hudyn_epoch(root: Path, build: Any, momentum: float, members: int) -> float:
+def hudyn_epoch(root: Path, build: Any, momentum: float, threads: int, members: int) -> float:
     """Seconds of one epoch of hudyn's."""
+    torch.set_num_threads(threads)
     clock = EpochClock()
     with tempfile.TemporaryDirectory() as folder:
         Run(Path(folder)).config = {}  # type: ignore[assignment]
@@ -115,19 +123,19 @@ def main() -> None:
     quieten()
     root = Path(os.environ.get("HUDYN_DATA", "data"))
     files.fetch(root, "KMNIST")
-    table = Table(title=f"seconds an epoch, medians of {options.repeats}; {torch.get_num_threads()} threads")
+    table = Table(title=f"seconds an epoch, medians of {options.repeats}; {CORES} cores")
     for column in ("network", "plain loop", "hudyn", "ratio", f"{options.members} members", "ratio to as many loops"):
         table.add_column(column, justify="left" if column == "network" else "right")
     rows = {}
     with tempfile.TemporaryDirectory() as place:
         plain_root = unpacked(root, Path(place))
         for name in options.networks:
-            build, momentum = NETWORKS[name]
+            build, momentum, threads = NETWORKS[name]
             plain, ours, together = [], [], []
             for _ in range(options.repeats):
                 plain.append(plain_epoch(plain_root, build, momentum))
-                ours.append(hudyn_epoch(root, build, momentum, members=1))
-                together.append(hudyn_epoch(root, build, momentum, options.members))
+                ours.append(hudyn_epoch(root, build, momentum, threads, members=1))
+                together.append(hudyn_epoch(root, build, momentum, threads, options.members))
             medians = [statistics.median(seconds) for seconds in (plain, ours, together)]
             ratios = [p / o for p, o in zip(plain, ours, strict=True)]
             rows[name] = {

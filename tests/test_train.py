@@ -252,8 +252,11 @@ def test_early_stopping_may_watch_a_measure(command):
     assert len(rows(outcome.folder / "tables/history.csv")) == 2
 
 
-def test_double_precision(command):
-    assert command(*SHORT, "+trainer.precision=64-true").status == 0
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_other_precisions(command, precision):
+    outcome = command(*SHORT, f"+trainer.precision={precision}")
+    assert outcome.status == 0, outcome.err
+    assert outcome.values("train/loss")[0] == pytest.approx(command(*SHORT).values("train/loss")[0], rel=0.02)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(command):

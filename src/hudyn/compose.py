@@ -154,7 +154,11 @@ class Composer:
                 if not path:
                     known = [key for key in known if key != "hydra"] + sorted(g for g in self.groups if "/" not in g)
                 where = f"{path}.{part}" if path else part
-                elsewhere = [path for path in _paths(self.base or OmegaConf.create()) if path.endswith(f".{override.key_or_group}")]
+                elsewhere = [
+                    path
+                    for path in _paths(self.base or OmegaConf.create())
+                    if path.endswith(f".{override.key_or_group}")
+                ]
                 owner = f" of {node._target_}" if isinstance(node, DictConfig) and "_target_" in node else ""
                 hint = f"; did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest(part, set(known))
                 self._report(where, f"there is no such key{owner}{hint}")

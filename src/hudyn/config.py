@@ -277,6 +277,10 @@ def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> It
         if config.objective and config.objective not in known:
             yield Problem("objective", f"there is no measure {config.objective}{nearest(config.objective, known)}")
     if "trainer" in made:
+        if made["trainer"].precision == "16-mixed":
+            yield Problem(
+                "trainer.precision", "16-mixed needs its losses scaled, which is not done here; use bf16-mixed"
+            )
         for argument, plain in (("gradient_clip_val", None), ("accumulate_grad_batches", 1)):
             if getattr(made["trainer"], argument) not in (plain, 0):
                 yield Problem(f"trainer.{argument}", "is not possible here: a step carries many updates")

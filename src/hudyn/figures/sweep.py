@@ -58,9 +58,9 @@ def _panel(axes: Axes, settings: Sequence[str], values: Sequence[Sequence[float]
     means = {}
     for setting in known:
         own = [v for job, found in zip(settings, values, strict=True) if job == setting for v in found]
-        axes.plot(
-            [places[setting]] * len(own), own, ".", color=COLOURS[0], alpha=max(0.15, min(0.8, 8 / max(1, len(own))))
-        )
+        faint = max(0.15, min(0.8, 8 / max(1, len(own))))
+        label = "a member" if setting == known[0] else None
+        axes.plot([places[setting]] * len(own), own, ".", color=COLOURS[0], alpha=faint, label=label)
         if own:
             means[places[setting]] = sum(own) / len(own)
     axes.plot(list(means), list(means.values()), color=COLOURS[1], label="mean", marker="o", markersize=4)
