@@ -88,7 +88,6 @@ def test_everything_is_reported_together(command, tmp_path):
         (["objective=val/loss"], "objective", "there is no measure val/loss"),
         (["seed=18446744073709551616"], "seed", "expected an integer below 2^62"),
         (["+trainer.gradient_clip_val=1.0"], "trainer.gradient_clip_val", "is not possible here"),
-        (["+trainer.precision=16-mixed"], "trainer.precision", "use bf16-mixed"),
         (["+trainer.accumulate_grad_batches=2"], "trainer.accumulate_grad_batches", "is not possible here"),
         (["~callbacks.checkpoint"], "callbacks.checkpoint", "a run cannot do without it"),
         (["model.network.hidden_size=3,4", "experiment=kmnist_full"], "command", "add --multirun"),
