@@ -61,5 +61,5 @@ def test_no_figure_is_left_to_fill_in():
 def test_folders_and_files_it_names_exist():
     for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (ROOT / name).is_file()
-    for target in re.findall(r"make ([a-z]+)", README):
+    for target in re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE):
         assert f"\n{target}: " in (ROOT / "Makefile").read_text()
