@@ -72,17 +72,14 @@ def check_resumable(run: Run, config: DictConfig) -> None:
     Raises:
         HudynError: it cannot be loaded, or the run is past the end that `config` gives it.
     """
-    if not run.checkpoint.exists():
+    end = config.trainer.get("max_epochs", -1)
+    if not run.checkpoint.exists() or end in (None, -1):
         return
     done = load_checkpoint(run.checkpoint)["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    if done > config.trainer.max_epochs:
-        raise HudynError(
-            f"{run.folder} is trained for {done} epochs, more than trainer.max_epochs={config.trainer.max_epochs}."
-        )
-    if done == config.trainer.max_epochs:
-        print(
-            f"{run.folder} is trained to its end, {done} epochs; trainer.max_epochs=... trains it longer.", flush=True
-        )
+    if done > end:
+        raise HudynError(f"{run.folder} is trained for {done} epochs, more than trainer.max_epochs={end}.")
+    if done == end:
+        print(f"{run.folder} is trained to its end, {done} epochs; trainer.max_epochs=... trains longer.", flush=True)
 
 
 def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
