@@ -22,6 +22,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningModule, Trainer
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -82,7 +83,7 @@ def hudyn_epoch(root: Path, build: Any, momentum: float, threads: int, members: 
     torch.set_num_threads(threads)
     clock = EpochClock()
     with tempfile.TemporaryDirectory() as folder:
-        Run(Path(folder)).config = {}  # type: ignore[assignment]
+        Run(Path(folder)).config = OmegaConf.create()
         module = ImageClassifier(build, partial(torch.optim.SGD, lr=0.01, momentum=momentum, fused=True), members)
         trainer = Trainer(
             accelerator="cpu",

@@ -32,8 +32,8 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            text = {"encoding": "utf-8", "newline": ""} if "b" not in mode else {}
-            with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
+            encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+            with open(temporary, mode, encoding=encoding, newline=newline) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

@@ -225,14 +225,12 @@ def _sigterm_raises() -> Iterator[None]:
 
 def quieten() -> None:
     """Keep Lightning's advice on what does not apply here from the terminal."""
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
         r"The number of training batches \(\d+\) is smaller than the logging interval",
-        r".*does not have many workers which may be a bottleneck",
         r"GPU available but not used",
-        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own use of torch
     ):
         warnings.filterwarnings("ignore", message)
