@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -365,8 +366,8 @@ def test_a_sweep_that_is_interrupted_is_summed_up_and_its_job_resumed(command, s
 # Resuming and evaluating ----------------------------------------------------------------------------------------
 
 
-def start(folder, *arguments, data):
-    """A run in a process of its own."""
+def start(folder, *arguments, data, largest_file=None):
+    """A run in a process of its own, which may be kept from writing files larger than `largest_file` bytes."""
     place = [f"hydra.run.dir={folder}"] if folder else []
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *arguments, *place, "experiment=kmnist_lin"],
@@ -374,6 +375,7 @@ def start(folder, *arguments, data):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=largest_file and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))),
     )
 
 
@@ -427,6 +429,19 @@ def test_a_run_killed_at_its_very_start_can_be_resumed(command, small_data, tmp_
     process.kill()
     process.communicate()
     assert not (folder / "checkpoints").exists()
+    assert command(f"resume={folder}").status == 0
+    assert_same_weights(weights(folder), weights(finished))
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_nothing(command, small_data, tmp_path, finished):
+    folder = tmp_path / "run"
+    process = start(folder, *SHORT, "members=3", data=small_data, largest_file=50_000)
+    _, told = process.communicate()
+    assert process.returncode == 1
+    assert "last.ckpt could not be written: File too large." in told
+    assert "Traceback" not in told
+    assert json.loads((folder / "results.json").read_text())["status"] == "failed"
+    assert not list(folder.rglob("*.part"))
     assert command(f"resume={folder}").status == 0
     assert_same_weights(weights(folder), weights(finished))
 

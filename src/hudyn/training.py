@@ -1,5 +1,6 @@
 """A run from its checked config to its results: build, fit, evaluate, report."""
 
+import errno
 import logging
 import os
 import signal
@@ -199,7 +200,11 @@ def _recorded(run: Run, started: float) -> Iterator[None]:
         except HudynError as error:
             record_failure("failed", error)
             raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                full = HudynError(f"{run.folder} cannot be written: {error.strerror}.")
+                record_failure("failed", full)
+                raise full from error
             record_failure("failed", HudynError(traceback.format_exc()))
             raise
         record("done", error=None)

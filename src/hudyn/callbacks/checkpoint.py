@@ -1,5 +1,6 @@
 """Checkpoints from which a run continues exactly, however it was stopped."""
 
+import io
 import pickle
 import signal
 import sys
@@ -96,8 +97,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write `checkpoint` to `path`; what was there before is replaced at the end only."""
+        content = io.BytesIO()  # torch.save into a file hides why a write fails
+        torch.save(checkpoint, content)
         with atomic_write(Path(path), "wb") as file:
-            torch.save(checkpoint, file)
+            file.write(content.getbuffer())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """See `load_checkpoint`."""
