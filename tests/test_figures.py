@@ -112,3 +112,14 @@ def test_a_sweep_shows_each_value_and_tells_of_jobs_without_result(settings):
     shown = texts(figure)
     assert {*settings, "model.network.hidden_size", "test/accuracy", "1 job without a result"} <= set(shown)
     assert_nothing_cut_off(figure)
+
+
+def test_two_swept_settings_are_told_apart():
+    settings = {"optimizer.lr": ["0.01", "0.01", "1.0", "1.0"], "hidden_size": ["5", "10", "5", "10"]}
+    figure = sweep.objective_against_settings(settings, [[0.1, 0.3], [0.4], [0.2], [0.6]], "test/accuracy")
+    by_lr, by_size = figure.axes[:2]
+    assert [text.get_text() for text in by_lr.get_legend().get_texts()] == ["5", "10"]
+    means = {line.get_label(): list(line.get_ydata()) for line in by_lr.get_lines() if line.get_label() in ("5", "10")}
+    assert means == {"5": pytest.approx([0.2, 0.2]), "10": pytest.approx([0.4, 0.6])}
+    assert by_size.get_legend().get_title().get_text() == "optimizer.lr"
+    assert_nothing_cut_off(figure)

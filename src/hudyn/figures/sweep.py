@@ -1,5 +1,6 @@
 """The figure of a sweep: the objective against each setting that was swept."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -14,7 +15,9 @@ from hudyn.figures.style import COLOURS, in_style
 def objective_against_settings(
     settings: dict[str, Sequence[str]], values: Sequence[Sequence[float]], objective: str
 ) -> Figure:
-    """One panel a setting: every member of every job as a dot, the mean over the jobs of a value as a line.
+    """One panel a setting: every member of every job as a dot, the mean over them as a line.
+
+    Of two swept settings, each panel has a line for every value of the other; of more, one over all jobs.
 
     Args:
         settings: of each swept setting, its value in every job.
@@ -28,47 +31,56 @@ def objective_against_settings(
     for axes in grid.flat[len(settings) :]:
         axes.set_axis_off()
     for axes, (setting, own) in zip(grid.flat, settings.items(), strict=False):
-        _panel(axes, own, values)
+        others = [name for name in settings if name != setting] if len(settings) == 2 else []
+        lines = settings[others[0]] if others else ["mean over members"] * len(own)
+        places = _places(axes, list(dict.fromkeys(own)))
+        for colour, line in zip(itertools.cycle(COLOURS), dict.fromkeys(lines), strict=False):
+            chosen = [job for job in range(len(own)) if lines[job] == line and values[job]]
+            _line(axes, [places[own[job]] for job in chosen], [values[job] for job in chosen], colour, line)
         axes.set_xlabel(setting)
         axes.grid(axis="y")
+        axes.margins(x=0.08)
+        axes.legend(title=others[0] if others else None, fontsize=8, title_fontsize=8)
     for axes in grid[:, 0]:
         axes.set_ylabel(objective)
-    grid[0, 0].legend()
     without = sum(not found for found in values)
     if without:
         figure.supxlabel(f"{without} job{'s' * (without > 1)} without a result", x=0.99, ha="right", fontsize=8)
     return figure
 
 
-def _panel(axes: Axes, settings: Sequence[str], values: Sequence[Sequence[float]]) -> None:
-    numbers = [_number(setting) for setting in settings]
-    known = list(dict.fromkeys(settings))
-    if all(number is not None for number in numbers):
-        known.sort(key=float)
+def _line(axes: Axes, places: Sequence[float], values: Sequence[Sequence[float]], colour: str, label: str) -> None:
+    """Dots of all members of the jobs at `places`, and a line through the mean at each place."""
+    found: dict[float, list[float]] = {}
+    for place, own in zip(places, values, strict=True):
+        found.setdefault(place, []).extend(own)
+    for place, own in found.items():
+        axes.plot([place] * len(own), own, ".", color=colour, alpha=max(0.15, min(0.8, 8 / len(own))))
+    along = sorted(found)
+    axes.plot(
+        along, [sum(found[p]) / len(found[p]) for p in along], color=colour, label=label, marker="o", markersize=4
+    )
+
+
+def _places(axes: Axes, known: list[str]) -> dict[str, float]:
+    """Where each value of a setting stands on the x axis, whose ticks are set: to scale where all are numbers."""
+    if all(_is_number(setting) for setting in known):
+        known = sorted(known, key=float)
         places = {setting: float(setting) for setting in known}
-        positive = min(places.values()) > 0
-        if positive and max(places.values()) / min(places.values()) >= 20:
+        if places[known[0]] > 0 and places[known[-1]] / places[known[0]] >= 20:
             axes.set_xscale("log")
             axes.xaxis.set_minor_locator(NullLocator())
     else:
         places = {setting: float(place) for place, setting in enumerate(known)}
-    axes.xaxis.set_major_locator(FixedLocator([places[setting] for setting in known]))
+    axes.xaxis.set_major_locator(FixedLocator(list(places.values())))
     crowded = sum(map(len, known)) > 28
     axes.set_xticklabels(known, rotation=30 if crowded else 0, ha="right" if crowded else "center")
-    means = {}
-    for setting in known:
-        own = [v for job, found in zip(settings, values, strict=True) if job == setting for v in found]
-        faint = max(0.15, min(0.8, 8 / max(1, len(own))))
-        label = "a member" if setting == known[0] else None
-        axes.plot([places[setting]] * len(own), own, ".", color=COLOURS[0], alpha=faint, label=label)
-        if own:
-            means[places[setting]] = sum(own) / len(own)
-    axes.plot(list(means), list(means.values()), color=COLOURS[1], label="mean", marker="o", markersize=4)
-    axes.margins(x=0.08)
+    return places
 
 
-def _number(text: str) -> float | None:
+def _is_number(text: str) -> bool:
     try:
-        return float(text)
+        float(text)
     except ValueError:
-        return None
+        return False
+    return True
