@@ -1,5 +1,8 @@
 import gzip
 import struct
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 from urllib.error import URLError
 
@@ -249,6 +252,28 @@ def test_a_file_in_place_of_the_folder(tmp_path):
 def test_what_is_there_is_not_fetched(small_data, monkeypatch):
     monkeypatch.setattr(datasets, "KMNIST", None)
     files.fetch(small_data, "KMNIST")
+
+
+def test_fetching_checks_and_unpacks(real_kmnist, tmp_path, monkeypatch, capsys):
+    """torchvision's own download, of the published files from a server in this process, with its progress bar."""
+    mirror = files.raw_folder(real_kmnist, "KMNIST").absolute()
+    if not (mirror / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip(f"{mirror} holds no packed files to fetch")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(mirror)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        monkeypatch.setattr(datasets.KMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        files.fetch(tmp_path, "KMNIST")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "100%" in capsys.readouterr().err
+    for name in files.FILE_NAMES:
+        assert (files.raw_folder(tmp_path, "KMNIST") / name).is_file()
+    images, labels = files.read(tmp_path, "KMNIST", "train")
+    assert (len(images), len(labels)) == (60_000, 60_000)
 
 
 def test_real_files_pass_their_md5(real_kmnist):
