@@ -3,6 +3,8 @@
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -85,7 +87,7 @@ def _resume(folder: Path, overrides: list[str]) -> None:
     run.begin(config, resume=True)
 
     try:
-        with _Advice(folder):
+        with _advised(folder):
             train(run, resume=True)
     finally:
         if (folder.absolute().parent / "multirun.yaml").exists():
@@ -223,7 +225,7 @@ def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
         run.begin(config)
         from hudyn.training import train
 
-        with _Advice(run.folder):
+        with _advised(run.folder):
             return train(run)
     except Exception as error:
         failures.append(error)
@@ -236,15 +238,11 @@ def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
             summarise(run.folder.parent, config.objective)
 
 
-class _Advice:
-    """Says how to go on with a run that was interrupted."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, Interrupted):
-            error.args = (f"{error}; continue with: python train.py resume={self.folder}",)
+@contextmanager
+def _advised(folder: Path) -> Iterator[None]:
+    """Say how to go on with the run in `folder` where it is interrupted."""
+    try:
+        yield
+    except Interrupted as error:
+        error.args = (f"{error}; continue with: python train.py resume={folder}",)
+        raise

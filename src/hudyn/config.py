@@ -3,11 +3,11 @@
 import copy
 import importlib
 import inspect
-import itertools
 import logging
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -249,7 +249,7 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
     for name in config.get("callbacks") or {}:
         makers[f"callbacks.{name}"] = partial(instantiate, config.callbacks[name])
     made: dict[str, Any] = {}
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _SilentLightning():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
         warnings.simplefilter("ignore")
         for path, make in makers.items():
             if path.split(".")[0] in unsound:
@@ -377,7 +377,7 @@ def _name(hint: Any) -> str:
         return names[hint]
     if origin is typing.Union or type(hint).__name__ == "UnionType":
         options = [argument for argument in arguments if argument is not type(None)]
-        return " or ".join(dict.fromkeys(itertools.chain(map(_name, options))))
+        return " or ".join(dict.fromkeys(map(_name, options)))
     return getattr(hint, "__name__", str(hint)) if origin is None else str(hint).replace("collections.abc.", "")
 
 
@@ -385,15 +385,15 @@ def _plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-class _SilentLightning:
-    """Keeps Lightning from printing what it found while a trainer is made only to be checked."""
-
-    def __enter__(self) -> None:
-        self.loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-        self.levels = [logger.level for logger in self.loggers]
-        for logger in self.loggers:
-            logger.setLevel(logging.CRITICAL)
-
-    def __exit__(self, *exception: object) -> None:
-        for logger, level in zip(self.loggers, self.levels, strict=True):
+@contextmanager
+def _silent_lightning() -> Iterator[None]:
+    """Keep Lightning from printing what it found while a trainer is made only to be checked."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -176,6 +176,11 @@ def summary(values: "Tensor") -> dict[str, Any]:
     }
 
 
+def summaries(results: "Mapping[str, Tensor]") -> dict[str, Any]:
+    """The `summary` of every measure, as results.json holds them under "metrics"."""
+    return {name: summary(values) for name, values in results.items()}
+
+
 def environment(device: str) -> dict[str, str | None]:
     """What the run ran on: versions of python, torch and lightning, the device, the commit of the checkout."""
     import lightning

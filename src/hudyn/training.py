@@ -26,7 +26,7 @@ from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.errors import HudynError, Interrupted
 from hudyn.loggers import TensorBoard
 from hudyn.report.page import number, write_page
-from hudyn.runs import Run, environment, rank, summary
+from hudyn.runs import Run, environment, rank, summaries, summary
 
 
 def train(run: Run, resume: bool = False) -> float | None:
@@ -49,7 +49,6 @@ def train(run: Run, resume: bool = False) -> float | None:
         if rank() == 0:
             for left_over in folder.rglob(".*.part"):  # of a process that was killed while writing
                 left_over.unlink(missing_ok=True)
-        torch.set_num_threads(config.threads or os.cpu_count() or 1)
         checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
         step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
         module, data, trainer = build(config, folder, resumed_at=step)
@@ -60,7 +59,7 @@ def train(run: Run, resume: bool = False) -> float | None:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         trainer.test(module, datamodule=data, verbose=False)
         if trainer.is_global_zero:
-            run.update_results(metrics={name: summary(values) for name, values in module.results.items()})
+            run.update_results(metrics=summaries(module.results))
             show(module.results, run)
     if config.objective not in module.results:
         return None
@@ -99,7 +98,6 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
     evaluation = Run(folder)
     with _recorded(evaluation, started):
         state = load_checkpoint(run.checkpoint)["state_dict"]
-        torch.set_num_threads(config.threads or os.cpu_count() or 1)
         evaluation.config = config
         evaluation.update_results(
             experiment=config.name, seed=config.seed, members=config.members, status="running", run=str(run.folder)
@@ -117,14 +115,14 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
         trainer.test(module, datamodule=data, verbose=False)
         evaluation.update_results(
             network={"class": config.model.network._target_, "parameters": parameters(module)},
-            metrics={name: summary(values) for name, values in module.results.items()},
+            metrics=summaries(module.results),
             environment=environment(str(trainer.strategy.root_device)),
         )
         show(module.results, evaluation)
 
 
 def build(config: DictConfig, folder: Path, resumed_at: int | None = None) -> tuple[Any, LightningDataModule, Trainer]:
-    """The objects of a run.
+    """The objects of a run; torch is given the threads that the config allows.
 
     Args:
         config: the composed config, checked.
@@ -132,6 +130,7 @@ def build(config: DictConfig, folder: Path, resumed_at: int | None = None) -> tu
         resumed_at: the update after which a run is continued.
     """
     quieten()
+    torch.set_num_threads(config.threads or os.cpu_count() or 1)
     settings = OmegaConf.masked_copy(config.model, [key for key in config.model if key not in ("_target_", "network")])
     module = get_class(config.model._target_)(
         network=partial(instantiate, config.model.network),

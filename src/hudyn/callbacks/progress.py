@@ -6,15 +6,16 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
 from rich.console import Console
 
-COLOUR = "#0072B2"
+from hudyn.figures.style import COLOURS
 
 
 class Progress(RichProgressBar):
     """Lightning's rich progress bar, counting updates; where there is no terminal, one line an epoch."""
 
     def __init__(self) -> None:
+        colour = COLOURS[0]
         theme = RichProgressBarTheme(
-            progress_bar=COLOUR, progress_bar_finished=COLOUR, progress_bar_pulse=COLOUR, metrics_format=".4f"
+            progress_bar=colour, progress_bar_finished=colour, progress_bar_pulse=colour, metrics_format=".4f"
         )
         super().__init__(refresh_rate=10, theme=theme)
         self._latest: dict[str, float] = {}

@@ -14,7 +14,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from hudyn.metrics.members import spread
 from hudyn.report.tables import write_csv
-from hudyn.runs import Run, summary
+from hudyn.runs import Run, summaries
 
 HPARAMS = {
     "experiment": "name",
@@ -72,8 +72,9 @@ class Results(Callback):
             config = Run(Path(trainer.default_root_dir)).config
             lines = OmegaConf.to_yaml(config).splitlines()
             writer.add_text("config", "\n".join(f"    {line}" for line in lines), 0)
-            metrics = {f"{split}/{name}": 0.0 for split in trainer.datamodule.evaluated_splits for name in MEASURES}
-            for part in hparams(hyperparameters(config), metrics):
+            measures = pl_module.measures(trainer.datamodule)
+            evaluated = {name: 0.0 for name in measures if not name.startswith("train/")}
+            for part in hparams(hyperparameters(config), evaluated):
                 writer._get_file_writer().add_summary(part)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
@@ -112,7 +113,7 @@ class Results(Callback):
             run = Run(Path(trainer.default_root_dir))
             self._write_history(run)
             run.update_results(
-                metrics={name: summary(values) for name, values in pl_module.results.items()},
+                metrics=summaries(pl_module.results),
                 time=run.results.get("time", {}) | {"fit_s": round(self.fit_seconds, 2), "updates": update},
             )
 
@@ -138,9 +139,6 @@ class Results(Callback):
     @property
     def _measures(self) -> list[str]:
         return list(dict.fromkeys(name for row in self.history for name in row["results"]))
-
-
-MEASURES = ("accuracy", "loss")
 
 
 def hyperparameters(config: DictConfig) -> dict[str, Any]:

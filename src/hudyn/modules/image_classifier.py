@@ -169,7 +169,8 @@ class ImageClassifier(LightningModule):
             )
 
     def _log_losses(self, losses: Tensor, first_update: int) -> None:
-        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        trainer: Any = self.trainer
+        every = trainer.log_every_n_steps
         for row in range(-(first_update + 1) % every, len(losses), every):
             for logger in self.loggers:
                 logger.log_metrics(spread("train/loss", losses[row]), step=first_update + row + 1)

@@ -1,6 +1,7 @@
 """What a run of image classifiers leaves behind: tables and figures of every member and of the best one."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class ImageReport:
         accuracy = self.choices.accuracies[self.best]
         return f"{type(self.network).__name__}, {self.split} accuracy {accuracy:.2%} ({self.which})"
 
-    @property
+    @cached_property
     def matrices(self) -> Tensor:
         """Confusion matrices, [members, classes, classes]; rows are the target, columns the choice."""
         return confusion_matrices(self.choices.choices, self.choices.targets, len(self.class_names))
