@@ -51,8 +51,8 @@ class DividingLine:
     ) -> tuple[tuple[float, float], tuple[float, float]] | None:
         """The ends, from left to right, of the part of the line inside a rectangle; None where it passes outside.
 
-        >>> DividingLine("hidden 1", 1.0, 1.0, -1.0).segment((0, 2), (0, 2))
-        ((0.0, 1.0), (1.0, 0.0))
+        >>> DividingLine("hidden 1", 2.0, 0.0, -1.0).segment((0, 2), (0, 2))
+        ((0.5, 0.0), (0.5, 2.0))
         """
         length = math.hypot(self.weight_x, self.weight_y)
         if length <= EPSILON:
