@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 ARGS ?=
+WHAT ?= epoch
 
 .DEFAULT_GOAL := help
 .PHONY: help install train eval test lint format bench tensorboard lock wheel clean
@@ -39,8 +40,8 @@ format: $(INSTALLED) ## put the code into style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## measure the speed of training against a plain loop
-	@$(BIN)/python benchmarks/epoch.py $(ARGS)
+bench: $(INSTALLED) ## measure speed against a plain loop: make bench WHAT=check
+	@$(BIN)/python benchmarks/$(WHAT).py $(ARGS)
 
 tensorboard: $(INSTALLED) ## look at the curves of all runs
 	@$(BIN)/tensorboard --logdir outputs $(ARGS)

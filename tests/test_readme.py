@@ -26,6 +26,9 @@ def test_a_network_of_ones_own_runs_as_shown(command, tmp_path):
     assert outcome.status == 0, outcome.err
     assert outcome.results["network"] == {"class": "bottleneck.Bottleneck", "parameters": 7960}
     assert len(outcome.values("test/accuracy")) == 2
+    outcome = command("--config-dir", "mine", "experiment=my_weights")
+    assert outcome.status == 0, outcome.err
+    assert outcome.results["evaluation"]["dividing_lines"][0]["line"] == "x = 0.5"
 
 
 COMMANDS = sorted(

@@ -1,5 +1,6 @@
 import errno
 import json
+import math
 import os
 import threading
 
@@ -9,7 +10,7 @@ from omegaconf import OmegaConf
 
 from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.errors import HudynError
-from hudyn.runs import Run, atomic_write, claim_folder, summary
+from hudyn.runs import Run, atomic_write, claim_folder, summaries, summary
 
 
 def full_disk(*arguments, **keywords):
@@ -50,14 +51,30 @@ def test_folders_claimed_at_the_same_time_are_different(tmp_path):
 
 def test_results_are_json_whatever_the_numbers(tmp_path):
     run = Run(tmp_path)
-    run.update_results(status="running", metrics={"test/loss": summary(torch.tensor([1.0, float("nan")]))})
+    measures = {"test/loss": torch.tensor([1.0, math.inf]), "test/first": torch.tensor([math.nan, math.nan])}
+    run.update_results(status="running", metrics=summaries(measures))
     run.update_results(status="failed")
     text = (tmp_path / "results.json").read_text()
     assert "NaN" not in text
-    assert json.loads(text) == {
-        "status": "failed",
-        "metrics": {"test/loss": {"mean": None, "min": None, "max": None, "values": [1.0, None]}},
-    }
+    assert "Infinity" not in text
+    results = json.loads(text)
+    assert results["status"] == "failed"
+    loss, first = results["metrics"].values()
+    assert (loss["mean"], loss["min"], loss["max"], loss["values"]) == (None, 1.0, None, [1.0, None])
+    assert first == {"mean": None, "min": None, "max": None, "values": [None, None]}
+
+
+def test_a_summary_counts_the_members_that_have_a_value():
+    found = summary(torch.tensor([4.0, math.nan, 1.0, 2.0, 3.0, 5.0]))
+    assert (found["mean"], found["min"], found["max"], found["quartiles"]) == (3.0, 1.0, 5.0, [2.0, 3.0, 4.0])
+    assert len(found["values"]) == 6
+
+
+def test_a_summary_of_a_success_has_the_interval_of_its_rate():
+    found = summary(torch.tensor([True] * 8 + [False] * 2))
+    assert found["mean"] == 0.8
+    assert found["interval"] == pytest.approx([0.4902, 0.9433], abs=1e-4)
+    assert found["values"] == [1.0] * 8 + [0.0] * 2
 
 
 def test_config_and_results_come_back(tmp_path):

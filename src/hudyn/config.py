@@ -260,7 +260,7 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
                 except Exception as error:
                     problem = _refusal(path, OmegaConf.select(config, path), error)
                     yield problem
-                    if problem.path == path:
+                    if problem.path.rpartition(".")[0] != path:
                         break
                     _repair(config, [problem])
         yield from _check_together(made, get_class(config.model._target_) if "model" not in unsound else None, config)
@@ -273,6 +273,8 @@ def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> It
             module.check_network(made["model.network"], made["data"])
         except Exception as error:
             yield Problem("model.network", f"{type(made['model.network']).__name__} does not fit the data: {error}")
+        if config.members > 1 and not any(parameter.requires_grad for parameter in made["model.network"].parameters()):
+            yield Problem("members", "the network is not trained, so all members would be the same; use members=1")
         known = module.measures(made["data"])
         if config.objective and config.objective not in known:
             yield Problem("objective", f"there is no measure {config.objective}{nearest(config.objective, known)}")
@@ -300,7 +302,7 @@ def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
         error = error.__cause__
     message = " ".join(str(error).split())
     argument, colon, rest = message.partition(": ")
-    if colon and argument in node:
+    if colon and " " not in argument and (argument in node or OmegaConf.select(node, argument) is not None):
         return Problem(f"{path}.{argument}", rest)
     given = OmegaConf.to_container(node)
     assert isinstance(given, dict)

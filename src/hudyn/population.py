@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -111,6 +111,11 @@ class Population(nn.Module):
         if self.members > 1:
             _replace(network, lambda tensors: tensors[0][index].clone(), [network])
         return network
+
+
+def member_vectors(tensors: Iterable[Tensor], members: int) -> Tensor:
+    """What `tensors` of a population hold of each member, put together: a copy, [members, elements]."""
+    return torch.cat([tensor.detach().reshape(members, -1) for tensor in tensors], dim=1)
 
 
 def _tensors(network: nn.Module) -> list[tuple[nn.Module, str, str]]:

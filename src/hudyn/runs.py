@@ -166,14 +166,24 @@ def rank() -> int:
 
 
 def summary(values: "Tensor") -> dict[str, Any]:
-    """Mean, least, largest and all values of a measure, [members], as results.json holds them."""
-    numbers = values.double()
-    return {
-        "mean": numbers.mean().item(),
-        "min": numbers.min().item(),
-        "max": numbers.max().item(),
-        "values": numbers.tolist(),
-    }
+    """Mean, least, largest and all values of a measure, [members], as results.json holds them.
+
+    A measure that is true or false of a member is a success, and has the 95 % interval of its rate; any other has the
+    quartiles. Members without a value (NaN) count in neither.
+    """
+    import torch
+
+    from hudyn.metrics.success import wilson_interval
+
+    found = values[~values.isnan()].double()
+    if not len(found):
+        return {"mean": math.nan, "min": math.nan, "max": math.nan, "values": values.tolist()}
+    result: dict[str, Any] = {"mean": found.mean().item(), "min": found.min().item(), "max": found.max().item()}
+    if values.dtype == torch.bool:
+        result["interval"] = list(wilson_interval(int(found.sum()), len(found)))
+    elif len(found) > 1:
+        result["quartiles"] = [found.quantile(part).item() for part in (0.25, 0.5, 0.75)]
+    return result | {"values": values.double().tolist()}
 
 
 def summaries(results: "Mapping[str, Tensor]") -> dict[str, Any]:

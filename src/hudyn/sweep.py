@@ -12,6 +12,9 @@ from hudyn.runs import Run, atomic_write
 def summarise(folder: Path, objective: str) -> None:
     """Write ``sweep.csv`` and ``sweep.png`` from the jobs in `folder`; called after every job, whatever its end.
 
+    A row has each measure's mean over members; with the ends of the 95 % interval where the measure is a success rate,
+    with the least and the largest of several members where it is not.
+
     Args:
         folder: the sweep's folder, one folder a job in it.
         objective: the measure that the figure shows.
@@ -28,7 +31,9 @@ def summarise(folder: Path, objective: str) -> None:
         for name in metrics:
             found = job["metrics"].get(name, {})
             row |= {name: found.get("mean", "")}
-            if job["members"] > 1:
+            if "interval" in found:
+                row |= dict(zip((f"{name}_low", f"{name}_high"), found["interval"], strict=True))
+            elif job["members"] > 1:
                 row |= {f"{name}_min": found.get("min", ""), f"{name}_max": found.get("max", "")}
         rows.append(row)
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -43,7 +48,8 @@ def summarise(folder: Path, objective: str) -> None:
             for job in jobs
         ]
         settings: dict[str, Sequence[str]] = {key: [job["overrides"].get(key, "") for job in jobs] for key in swept}
-        figure = objective_against_settings(settings, values, objective)
+        rate = any("interval" in job["metrics"].get(objective, {}) for job in jobs)
+        figure = objective_against_settings(settings, values, objective, rate)
         with atomic_write(folder / "sweep.png", "wb") as file:
             write_png(figure, file)
 

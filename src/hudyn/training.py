@@ -25,7 +25,7 @@ from rich.table import Table
 from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.errors import HudynError, Interrupted
 from hudyn.loggers import TensorBoard
-from hudyn.report.page import number, write_page
+from hudyn.report.page import interval, number, write_page
 from hudyn.runs import Run, environment, rank, summaries, summary
 
 
@@ -56,14 +56,18 @@ def train(run: Run, resume: bool = False) -> float | None:
             network={"class": config.model.network._target_, "parameters": parameters(module)},
             environment=environment(str(trainer.strategy.root_device)),
         )
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        trained = any(parameter.requires_grad for parameter in module.population.parameters())
+        if trained:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         trainer.test(module, datamodule=data, verbose=False)
+        if not trained:
+            trainer.save_checkpoint(run.checkpoint)
         if trainer.is_global_zero:
             run.update_results(metrics=summaries(module.results))
             show(module.results, run)
     if config.objective not in module.results:
         return None
-    return module.results[config.objective].double().mean().item()
+    return summary(module.results[config.objective])["mean"]
 
 
 def check_resumable(run: Run, config: DictConfig) -> None:
@@ -72,14 +76,20 @@ def check_resumable(run: Run, config: DictConfig) -> None:
     Raises:
         HudynError: it cannot be loaded, or the run is past the end that `config` gives it.
     """
-    end = config.trainer.get("max_epochs", -1)
-    if not run.checkpoint.exists() or end in (None, -1):
+    if not run.checkpoint.exists():
         return
-    done = load_checkpoint(run.checkpoint)["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    if done > end:
-        raise HudynError(f"{run.folder} is trained for {done} epochs, more than trainer.max_epochs={end}.")
-    if done == end:
-        print(f"{run.folder} is trained to its end, {done} epochs; trainer.max_epochs=... trains longer.", flush=True)
+    checkpoint = load_checkpoint(run.checkpoint)
+    epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    for what, done in (("epochs", epochs), ("steps", checkpoint["global_step"])):
+        end = config.trainer.get(f"max_{what}", -1)
+        if end in (None, -1):
+            continue
+        if done > end:
+            raise HudynError(f"{run.folder} is trained for {done} {what}, more than trainer.max_{what}={end}.")
+        if done == end:
+            print(
+                f"{run.folder} is trained to its end, {done} {what}; trainer.max_{what}=... trains longer.", flush=True
+            )
 
 
 def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
@@ -108,9 +118,9 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
         except RuntimeError as error:
             raise HudynError(f"{run.checkpoint} does not fit the run's config.\n{error}") from error
         module.results = {
-            name: torch.tensor(values["values"], dtype=torch.float64)
+            name: torch.tensor([float("nan") if value is None else value for value in values["values"]]).double()
             for name, values in finished.get("metrics", {}).items()
-            if name.startswith("train/") and None not in values["values"]
+            if name.startswith("train/")
         }
         trainer.test(module, datamodule=data, verbose=False)
         evaluation.update_results(
@@ -162,11 +172,13 @@ def show(results: dict[str, torch.Tensor], run: Run) -> None:
     members = max(len(values) for values in results.values())
     table = Table(title=f"{run.results['experiment']}, {members} member{'s' * (members > 1)}", title_justify="left")
     columns = ["value"] if members == 1 else ["mean", "min", "max"]
-    for column in ["measure", *columns]:
+    found = {name: summary(results[name]) for name in sorted(results)}
+    intervals = members > 1 and any("interval" in values for values in found.values())
+    for column in ["measure", *columns, *["95 % interval"] * intervals]:
         table.add_column(column, justify="left" if column == "measure" else "right")
-    for name in sorted(results):
-        found = summary(results[name])
-        table.add_row(name, *(number(found["mean" if column == "value" else column]) for column in columns))
+    for name, values in found.items():
+        cells = [number(values["mean" if column == "value" else column]) for column in columns]
+        table.add_row(name, *cells, *[interval(values)] * intervals)
     console = Console()
     console.print(table)
     console.print(f"[bold]{run.folder}[/]: report.html, results.json, tables, figures", soft_wrap=True, highlight=False)

@@ -1,8 +1,9 @@
 """The thin glue that calls the rest at the right moment."""
 
 from hudyn.callbacks.checkpoint import Checkpoint
+from hudyn.callbacks.grid_report import GridReporter
 from hudyn.callbacks.image_report import ImageReporter
 from hudyn.callbacks.progress import Progress
 from hudyn.callbacks.results import Results
 
-__all__ = ["Checkpoint", "ImageReporter", "Progress", "Results"]
+__all__ = ["Checkpoint", "GridReporter", "ImageReporter", "Progress", "Results"]

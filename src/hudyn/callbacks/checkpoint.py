@@ -15,6 +15,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch import callbacks as lightning_callbacks
 
+from hudyn.callbacks.cadence import Cadence, training_ends
 from hudyn.errors import HudynError, Interrupted
 from hudyn.runs import Run, atomic_write
 
@@ -22,10 +23,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Checkpoint(lightning_callbacks.Checkpoint):
-    """Keeps ``checkpoints/last.ckpt``: after each epoch, every `interval` seconds, and when a signal stops the run.
+    """Keeps ``checkpoints/last.ckpt``: after an epoch, every `interval` seconds, and when a signal stops the run.
 
-    It saves between two chunks of updates, or after the evaluation that ends an epoch, where a resumed run can
-    pick up exactly. SIGINT (Ctrl-C) and SIGTERM wait for the next such point; the second one does not.
+    Of epochs so short that saving after each would take more than a twentieth of the time, it leaves some out, but
+    never the last. It saves between two chunks of updates, or after the evaluation that ends an epoch, where a resumed
+    run can pick up exactly. SIGINT (Ctrl-C) and SIGTERM wait for the next such point; the second one does not.
 
     Args:
         interval: seconds between two checkpoints within an epoch.
@@ -37,6 +39,7 @@ class Checkpoint(lightning_callbacks.Checkpoint):
         self.interval = interval
         self._received: int | None = None
         self._saved_at = 0.0
+        self._cadence = Cadence()
         self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -57,8 +60,10 @@ class Checkpoint(lightning_callbacks.Checkpoint):
             self._save(trainer, stop)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save; stop where a signal came."""
-        self._save(trainer, stop=_any_device(trainer, self._received is not None))
+        """Save where it is due; save and stop where a signal came."""
+        stop = _any_device(trainer, self._received is not None)
+        if stop or training_ends(trainer) or _any_device(trainer, self._cadence.due):
+            self._save(trainer, stop)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Give the signals back."""
@@ -69,7 +74,8 @@ class Checkpoint(lightning_callbacks.Checkpoint):
         self._restore_signals()
 
     def _save(self, trainer: Trainer, stop: bool) -> None:
-        trainer.save_checkpoint(Run(Path(trainer.default_root_dir)).checkpoint)
+        with self._cadence.kept():
+            trainer.save_checkpoint(Run(Path(trainer.default_root_dir)).checkpoint)
         self._saved_at = time.monotonic()
         if stop:
             raise Interrupted(self._received or signal.SIGTERM)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 
@@ -57,5 +58,5 @@ def best_member(results: dict[str, Tensor]) -> tuple[int, str]:
     """
     for name in ("val/loss", "train/loss"):
         if name in results:
-            return int(results[name].argmin()), name
+            return int(results[name].nan_to_num(torch.inf).argmin()), name
     return 0, "index"

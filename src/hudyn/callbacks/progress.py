@@ -6,11 +6,12 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
 from rich.console import Console
 
+from hudyn.callbacks.cadence import Cadence, training_ends
 from hudyn.figures.style import COLOURS
 
 
 class Progress(RichProgressBar):
-    """Lightning's rich progress bar, counting updates; where there is no terminal, one line an epoch."""
+    """Lightning's rich progress bar, counting updates; where there is no terminal, a line an epoch, or every 2 s."""
 
     def __init__(self) -> None:
         colour = COLOURS[0]
@@ -19,13 +20,14 @@ class Progress(RichProgressBar):
         )
         super().__init__(refresh_rate=10, theme=theme)
         self._latest: dict[str, float] = {}
+        self._cadence = Cadence(least=2.0)
         self._terminal = Console().is_terminal
         if not self._terminal:
             self.disable()
 
     @property
     def total_train_batches(self) -> int:
-        """Updates of an epoch."""
+        """Updates of an epoch, or until the next evaluation."""
         chunks = int(super().total_train_batches)
         loader = self.trainer.train_dataloader
         return min(chunks * loader.updates_per_step, loader.updates) if loader else chunks
@@ -38,7 +40,14 @@ class Progress(RichProgressBar):
         super()._update(progress_bar_id, current, visible, hard)
 
     def _get_train_description(self, current_epoch: int) -> str:
+        if self._endless:
+            return f"update {self.trainer.global_step:,}/{self.trainer.max_steps:,}"
         return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+    @property
+    def _endless(self) -> bool:
+        trainer: Any = self.trainer
+        return trainer.datamodule.endless and trainer.max_steps > 0
 
     @property
     def test_description(self) -> str:
@@ -47,12 +56,15 @@ class Progress(RichProgressBar):
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """Means over members of the latest results."""
-        self._latest |= {name: values.mean().item() for name, values in pl_module.results.items()}
+        self._latest |= {name: values.double().nanmean().item() for name, values in pl_module.results.items()}
         return dict(self._latest)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Show the epoch's results."""
         super().on_train_epoch_end(trainer, pl_module)
-        if not self._terminal and trainer.is_global_zero:
+        if self._terminal or not trainer.is_global_zero:
+            return
+        if not self._endless or training_ends(trainer) or self._cadence.due:
             results = "  ".join(f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
-            print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {results}", flush=True)
+            with self._cadence.kept():
+                print(f"{self._get_train_description(trainer.current_epoch)}  {results}", flush=True)

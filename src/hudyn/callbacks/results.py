@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from hudyn.callbacks.cadence import Cadence
 from hudyn.metrics.members import spread
 from hudyn.report.tables import write_csv
 from hudyn.runs import Run, summaries
@@ -26,6 +27,7 @@ HPARAMS = {
     "weight_decay": "optimizer.weight_decay",
     "batch_size": "data.batch_size",
     "epochs": "trainer.max_epochs",
+    "updates": "trainer.max_steps",
     "members": "members",
     "seed": "seed",
 }
@@ -38,6 +40,7 @@ class Results(Callback):
         self.history: list[dict[str, Any]] = []
         self._fit_seconds = 0.0
         self._started = 0.0
+        self._cadence = Cadence()
         self._chunk_started = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -55,13 +58,16 @@ class Results(Callback):
 
     @property
     def curves(self) -> dict[str, np.ndarray]:
-        """``epoch``: [epochs]; every measure: [epochs, members], NaN where it was not taken."""
+        """``epoch``, where there are any, and ``update``: [evaluations]; every measure: [evaluations, members].
+
+        A measure is NaN where it was not taken.
+        """
         if not self.history:
             return {}
         names = self._measures
         members = max(len(values) for row in self.history for values in row["results"].values())
         missing = [float("nan")] * members
-        return {"epoch": np.array([row["epoch"] for row in self.history])} | {
+        return {name: np.array([row[name] for row in self.history]) for name in self._places} | {
             name: np.array([row["results"].get(name, missing) for row in self.history]) for name in names
         }
 
@@ -73,7 +79,8 @@ class Results(Callback):
             lines = OmegaConf.to_yaml(config).splitlines()
             writer.add_text("config", "\n".join(f"    {line}" for line in lines), 0)
             measures = pl_module.measures(trainer.datamodule)
-            evaluated = {name: 0.0 for name in measures if not name.startswith("train/")}
+            splits = trainer.datamodule.evaluated_splits
+            evaluated = {name: 0.0 for name in measures if name.split("/")[0] in splits}
             for part in hparams(hyperparameters(config), evaluated):
                 writer._get_file_writer().add_summary(part)
 
@@ -88,7 +95,7 @@ class Results(Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Log learning rate and speed."""
         seconds = time.monotonic() - self._chunk_started
-        samples = sum(batch.sizes) * pl_module.population.members * trainer.world_size
+        samples = batch.samples * pl_module.population.members * trainer.world_size
         values = {
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "samples_per_second": samples / max(seconds, 1e-9),
@@ -98,43 +105,71 @@ class Results(Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log and write the epoch's results."""
-        epoch, update = trainer.current_epoch + 1, trainer.global_step
+        passes = {} if trainer.datamodule.endless else {"epoch": trainer.current_epoch + 1}
         results = {name: values.double().tolist() for name, values in pl_module.results.items()}
-        self.history.append({"epoch": epoch, "update": update, "results": results})
-        curves = {
-            tag: value for name, values in pl_module.results.items() for tag, value in spread(name, values).items()
-        }
-        by_update = {tag: value for tag, value in curves.items() if not tag.startswith("train/loss")}
-        by_epoch = {f"by_epoch/{tag}": value for tag, value in curves.items()}
-        for logger in trainer.loggers:
-            logger.log_metrics(by_update, step=update)
-            logger.log_metrics(by_epoch, step=epoch)
-        if trainer.is_global_zero:
-            run = Run(Path(trainer.default_root_dir))
-            self._write_history(run)
-            run.update_results(
-                metrics=summaries(pl_module.results),
-                time=run.results.get("time", {}) | {"fit_s": round(self.fit_seconds, 2), "updates": update},
-            )
+        self.history.append(passes | {"update": trainer.global_step, "results": results})
+        curves = self._log(trainer, pl_module.results)
+        for logger in trainer.loggers if passes else []:
+            logger.log_metrics({f"by_epoch/{tag}": value for tag, value in curves.items()}, step=passes["epoch"])
+        if self._cadence.due:
+            with self._cadence.kept():
+                self._write(trainer, pl_module)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Write what is not yet written."""
+        if self.history:
+            self._write(trainer, pl_module)
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log the measures that only the last evaluation takes."""
+        taken = self._measures
+        self._log(trainer, {name: values for name, values in pl_module.results.items() if name not in taken})
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Stop the clock; where there was nothing left to train, take up the last epoch's results."""
+        """Stop the clock and write everything; where nothing was left to train, take up the last epoch's results."""
         self._fit_seconds, self._started = self.fit_seconds, 0.0
         if self.history and not pl_module.results:
             last = self.history[-1]["results"]
             pl_module.results = {name: torch.tensor(values, dtype=torch.float64) for name, values in last.items()}
+        if self.history:
+            self._write(trainer, pl_module)
+
+    def _log(self, trainer: Any, results: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Log results, but for the training losses, which are logged as they come; return the curves' values."""
+        curves = {tag: value for name, values in results.items() for tag, value in spread(name, values).items()}
+        for logger in trainer.loggers:
+            shown = {tag: value for tag, value in curves.items() if not tag.startswith("train/loss")}
+            logger.log_metrics(shown, step=trainer.global_step)
+        return curves
+
+    def _write(self, trainer: Any, pl_module: Any) -> None:
+        if not trainer.is_global_zero:
+            return
+        run = Run(Path(trainer.default_root_dir))
+        self._write_history(run)
+        run.update_results(
+            metrics=summaries(pl_module.results),
+            time=run.results.get("time", {})
+            | {"fit_s": round(self.fit_seconds, 2), "updates": self.history[-1]["update"]},
+        )
 
     def _write_history(self, run: Run) -> None:
         write_csv(
             run.tables / "history.csv",
             (
-                {"epoch": row["epoch"], "update": row["update"], "member": member}
+                {name: row[name] for name in self._places}
+                | {"member": member}
                 | {name: values[member] for name, values in row["results"].items()}
                 for row in self.history
                 for member in range(max(map(len, row["results"].values()), default=0))
             ),
-            columns=["epoch", "update", "member", *self._measures],
+            columns=[*self._places, "member", *self._measures],
         )
+
+    @property
+    def _places(self) -> list[str]:
+        """What says when a row of the history was taken."""
+        return [name for name in ("epoch", "update") if name in self.history[0]]
 
     @property
     def _measures(self) -> list[str]:
@@ -144,7 +179,7 @@ class Results(Callback):
 def hyperparameters(config: DictConfig) -> dict[str, Any]:
     """The fixed short set of settings that TensorBoard's HPARAMS tab compares runs by."""
     values = {name: OmegaConf.select(config, path) for name, path in HPARAMS.items()}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if value not in (None, -1)}
 
 
 def tensorboard(trainer: Any) -> SummaryWriter | None:

@@ -57,6 +57,11 @@ class ImageChunk:
     divisors: list[float]
     per_member: bool
 
+    @property
+    def samples(self) -> int:
+        """Images shown to each member on this device."""
+        return sum(self.sizes)
+
     def __iter__(self) -> Iterator[ImageBatch]:
         axis = int(self.per_member)
         parts = zip(self.images.split(self.sizes, axis), self.targets.split(self.sizes, axis), strict=True)
@@ -95,6 +100,7 @@ class KMNISTDataModule(LightningDataModule):
         seed: seed of member 0.
     """
 
+    endless = False  # the trainer's epochs are passes over the data
     image_shape = (1, files.SIDE, files.SIDE)
     classes = files.CLASSES
 

@@ -75,7 +75,7 @@ class DividingLine:
 
 
 def dividing_lines(network: GridMLP) -> list[DividingLine]:
-    """The dividing line of each hidden unit, in order; units are named ``hidden 1``, ``hidden 2``, …"""
+    """The dividing line of each hidden unit, in order; units are named ``hidden 1`` and so on."""
     weights, biases = network.hidden.weight.tolist(), network.hidden.bias.tolist()
     return [
         DividingLine(f"hidden {number}", weight_x, weight_y, bias)

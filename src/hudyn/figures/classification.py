@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
 from hudyn.figures.style import COLOURS, GREYS, in_style, printable
@@ -96,7 +96,9 @@ def mistakes(images: Tensor, found: Sequence[Mistake], labels: list[str], title:
 
 
 @in_style
-def learning_curves(history: dict[str, np.ndarray], best: int, which: str, title: str) -> Figure:
+def learning_curves(
+    history: dict[str, np.ndarray], best: int, which: str, title: str, logarithmic: bool = False
+) -> Figure:
     """Loss and accuracy after each epoch; thin lines are members, thick ones the best member.
 
     Args:
@@ -104,6 +106,7 @@ def learning_curves(history: dict[str, np.ndarray], best: int, which: str, title
         best: index of the best member.
         which: what to call it.
         title: heading.
+        logarithmic: whether the axis of epochs is.
     """
     figure = Figure(figsize=(9, 3.9), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
@@ -114,7 +117,11 @@ def learning_curves(history: dict[str, np.ndarray], best: int, which: str, title
             _curves(axes, history["epoch"], history[f"{split}/{measure}"], best, colour, split)
         axes.set(xlabel="epoch", title=measure)
         axes.grid(axis="y")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     pair[0].set_ylabel("negative log-likelihood (nats)")
     pair[1].yaxis.set_major_formatter(PercentFormatter(1))
     pair[1].set_ylabel("share chosen rightly")
@@ -125,9 +132,11 @@ def learning_curves(history: dict[str, np.ndarray], best: int, which: str, title
 
 
 def _curves(axes: Axes, epochs: np.ndarray, values: np.ndarray, best: int, colour: str, label: str) -> None:
+    few = len(epochs) <= 30
     if values.shape[1] > 1:
-        axes.plot(epochs, values, color=colour, linewidth=0.5, alpha=0.35, marker=".", markersize=2)
-    axes.plot(epochs, values[:, best], color=colour, label=label, marker="o", markersize=3)
+        alpha = max(0.06, min(0.35, 10 / values.shape[1]))
+        axes.plot(epochs, values, color=colour, linewidth=0.5, alpha=alpha, marker="." if few else "", markersize=2)
+    axes.plot(epochs, values[:, best], color=colour, label=label, marker="o" if few else "", markersize=3)
 
 
 def _row_shares(matrix: Tensor) -> np.ndarray:

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hudyn.data.image import EvaluationBatch, ImageChunk, KMNISTDataModule
-from hudyn.errors import HudynError
 from hudyn.metrics import Choices, MemberChoices, MemberMeans
 from hudyn.metrics.classification import member_losses
 from hudyn.metrics.members import spread
+from hudyn.modules.updates import count_updates, not_finite
 from hudyn.population import Population
 
 
@@ -89,7 +89,7 @@ class ImageClassifier(LightningModule):
             optimizer.step()
             losses.append(loss.detach())
             right += (outputs.detach().argmax(-1) == batch.targets).sum(dim=1)
-        self._count_updates(len(losses))
+        count_updates(self.trainer, len(losses))
         table = torch.stack(losses)  # [updates, members]
         weights = torch.tensor(chunk.divisors[: len(losses)], dtype=table.dtype, device=table.device)
         self.train_means.update((table * weights[:, None]).sum(dim=0), right, sum(chunk.sizes[: len(losses)]))
@@ -119,7 +119,7 @@ class ImageClassifier(LightningModule):
             self.log_dict(means, logger=False)  # for callbacks that watch a measure, such as EarlyStopping
             if not choices.losses.isfinite().all():
                 member = int((~choices.losses.isfinite()).nonzero()[0])
-                raise HudynError(f"The {split} loss of member {member} is {choices.losses[member]}. {_ADVICE}")
+                raise not_finite(f"The {split} loss of member {member} is {choices.losses[member]}.")
 
     def on_test_epoch_end(self) -> None:
         """Turn what was collected into `choices` and `results`."""
@@ -139,13 +139,6 @@ class ImageClassifier(LightningModule):
                     torch.distributed.all_reduce(parameter.grad)
                     parameter.grad /= self.trainer.world_size
 
-    def _count_updates(self, number: int) -> None:
-        """Tell the trainer of `number` updates, which were made without its wrappers and their cost."""
-        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        for tracker in (progress.total, progress.current):
-            tracker.ready += number
-            tracker.completed += number
-
     @property
     def _all_updates_made(self) -> bool:
         return 0 <= self.trainer.max_steps <= self.global_step
@@ -164,8 +157,8 @@ class ImageClassifier(LightningModule):
         finite = losses.isfinite()
         if not finite.all():
             row, member = (int(i) for i in (~finite).nonzero()[0])
-            raise HudynError(
-                f"The loss of member {member} is {losses[row, member]} at update {first_update + row + 1}. {_ADVICE}"
+            raise not_finite(
+                f"The loss of member {member} is {losses[row, member]} at update {first_update + row + 1}."
             )
 
     def _log_losses(self, losses: Tensor, first_update: int) -> None:
@@ -174,6 +167,3 @@ class ImageClassifier(LightningModule):
         for row in range(-(first_update + 1) % every, len(losses), every):
             for logger in self.loggers:
                 logger.log_metrics(spread("train/loss", losses[row]), step=first_update + row + 1)
-
-
-_ADVICE = "Training stopped. A smaller learning rate (optimizer.lr) is the usual remedy."

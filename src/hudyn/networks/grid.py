@@ -23,14 +23,14 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class GridMLP(nn.Module):
-    """One hidden layer and one output unit over the plane; the output is a sigmoid, or a step where the hidden units are.
+    """One hidden layer and one output unit over the plane; the output is a sigmoid, or a step where the others are.
 
     Args:
         hidden_size: number of hidden units.
         activation: of the hidden units.
         init_std: standard deviation of the normal distribution that weights and biases are drawn from.
-        weights: given weights, with which the network is not trained: ``hidden``, one row of two numbers a hidden unit;
-            ``hidden_bias``, one number a hidden unit; ``output``, one number a hidden unit; ``output_bias``, one number.
+        weights: given weights, with which the network is not trained: ``hidden`` has a row of two numbers for each
+            hidden unit; ``hidden_bias`` and ``output``, one number for each; ``output_bias`` is one number.
         scale: what all weights and biases are multiplied by at the start.
 
     Raises:
@@ -64,7 +64,7 @@ class GridMLP(nn.Module):
             self._give(weights)
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter *= scale
+                parameter.mul_(scale)
 
     def forward(self, points: Tensor) -> Tensor:
         """Log-odds that the label is 1, [batch], of points [batch, 2]; ±infinity where the output is a step."""
@@ -92,7 +92,7 @@ class GridMLP(nn.Module):
                 raise ValueError(f"weights.{name}: there is no such matrix; expected {', '.join(places)}")
         for name, (parameter, shape, expected) in places.items():
             if name not in weights:
-                raise ValueError(f"weights.{name}: expected {expected}, got nothing")
+                raise ValueError(f"weights: {name} is missing; expected {expected}")
             try:
                 given = torch.tensor(weights[name], dtype=torch.float32)
             except (ValueError, TypeError):

@@ -18,7 +18,7 @@ def write_page(run: Run) -> None:
         HudynError: it cannot be written.
     """
     environment = Environment(loader=PackageLoader("hudyn", "report"), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"number": number, "words": words, "is_number": is_number}
+    environment.filters |= {"number": number, "interval": interval, "words": words, "is_number": is_number}
     results = {"error": None, "tags": [], "metrics": {}, "network": {}, "environment": {}, "members": 1} | run.results
     page = environment.get_template("page.html.jinja").render(
         results=results,
@@ -43,12 +43,23 @@ def facts(results: dict[str, Any]) -> list[tuple[str, str]]:
 def number(value: float | None) -> str:
     """A measure as the page shows it.
 
-    >>> number(0.69531), number(None)
-    ('0.6953', 'none')
+    >>> number(0.69531), number(18121.14), number(None)
+    ('0.6953', '18,121', 'none')
     """
     if value is None:
         return "none"
-    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
+    if abs(value) < 100:
+        return f"{value:.4f}"
+    return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3e}"
+
+
+def interval(summary: dict[str, Any]) -> str:
+    """The interval of a success rate as the page shows it; empty where a measure has none.
+
+    >>> interval({"interval": [0.4902, 0.9433]})
+    '0.490 – 0.943'
+    """
+    return "{:.3f} – {:.3f}".format(*summary["interval"]) if "interval" in summary else ""
 
 
 def words(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables of a run, as CSV."""
+"""Tables of a run, as CSV and Markdown."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,26 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[s
         writer = csv.DictWriter(file, names, lineterminator="\n", restval="")
         writer.writeheader()
         writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+
+
+def write_markdown(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write `rows` as a Markdown table, to be pasted into a text. Floats keep 3 digits after the point.
+
+    Raises:
+        HudynError: the file cannot be written.
+    """
+    names = list(rows[0])
+    cells = [[f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
+    widths = [max(3, *map(len, column)) for column in zip(names, *cells, strict=True)]
+    numeric = [isinstance(value, int | float) for value in rows[0].values()]
+    rule = ["-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, numeric, strict=True)]
+    with atomic_write(path) as file:
+        for line in (names, rule, *cells):
+            parts = [
+                text.rjust(width) if right else text.ljust(width)
+                for text, width, right in zip(line, widths, numeric, strict=True)
+            ]
+            file.write(f"| {' | '.join(parts)} |\n")
 
 
 def _cell(value: Any) -> Any:

@@ -1,0 +1,57 @@
+"""The figure of how many members have succeeded by when."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
+from torch import Tensor
+
+from hudyn.figures.style import COLOURS, in_style
+from hudyn.metrics.success import wilson_interval
+
+
+@in_style
+def success_curves(first: Tensor, sustained: Tensor, last: int, unit: str, title: str) -> Figure:
+    """Share of members that have succeeded, against time, with its 95 % interval.
+
+    Args:
+        first: when each member succeeded first, NaN for never, [members].
+        sustained: when each member succeeded for good, NaN for never, [members].
+        last: when training ended.
+        unit: what time is counted in.
+        title: heading.
+    """
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xscale("log")
+    axes.set(xlabel=unit, ylabel=f"share of {len(first)} members", title=title)
+    _curve(axes, first, last, COLOURS[4], 4.0, "at least once")
+    moments, counts = _curve(axes, sustained, last, COLOURS[0], 1.6, "for good")
+    low, high = np.array([wilson_interval(int(count), len(sustained)) for count in counts]).T
+    band = axes.fill_between(moments, low, high, step="post", color=COLOURS[0], alpha=0.15, linewidth=0)
+    band.set_label("95 % interval")
+    finite = first[~first.isnan()]
+    axes.set_xlim(max(1.0, 0.7 * (finite.min().item() if len(finite) else last / 10)), last)
+    axes.set_ylim(-0.01, 1.02)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(axis="y")
+    figure.legend(loc="outside lower left", borderaxespad=0.8)
+    return figure
+
+
+def _curve(
+    axes: Axes, times: Tensor, last: int, colour: str, width: float, label: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the curve; return the moments at which it rises, and the number of members that have succeeded then."""
+    members = len(times)
+    known = np.sort(times[~times.isnan()].numpy())
+    moments = np.concatenate([[1], known, [last]])
+    counts = np.concatenate([np.arange(len(known) + 1), [len(known)]])
+    told = f"every point right {label}: {len(known)} of {members}"
+    if len(known):
+        told += f", half of them from {axes.get_xlabel()} {np.median(known):,.0f} on"
+    axes.plot(moments, counts / members, drawstyle="steps-post", color=colour, linewidth=width, label=told)
+    return moments, counts

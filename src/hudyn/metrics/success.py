@@ -1,0 +1,76 @@
+"""How many members succeed, and after how many updates."""
+
+import torch
+from torch import Tensor, nn
+
+CONFIDENCE = 0.95
+
+
+class SuccessRecord(nn.Module):
+    """Of each member, how long it has had every item right, and since when; kept in checkpoints.
+
+    A member that has had every item right in `stop_after` updates in a row has succeeded for good: it is frozen.
+    Updates are counted from 1, and judged by what the network was just before them.
+
+    Args:
+        members: size of the population.
+        stop_after: number of updates in a row.
+
+    Attributes:
+        streak: updates in a row, the latest included, at which every item was right, int64 [members].
+        first: the first update at which every item was right, 0 where there was none, int64 [members].
+        updates: updates made, int64 [members].
+    """
+
+    streak: Tensor
+    first: Tensor
+    updates: Tensor
+
+    def __init__(self, members: int, stop_after: int) -> None:
+        super().__init__()
+        self.stop_after = stop_after
+        for name in ("streak", "first", "updates"):
+            self.register_buffer(name, torch.zeros(members, dtype=torch.int64))
+
+    @property
+    def frozen(self) -> Tensor:
+        """Whether each member has succeeded for good, bool [members]."""
+        return self.streak >= self.stop_after
+
+    def update(self, right: Tensor) -> Tensor:
+        """Take in one more update of the members that are not frozen.
+
+        Args:
+            right: whether each member had every item right, bool [members].
+
+        Returns:
+            whether each member is frozen from now on and was not before, bool [members].
+        """
+        active = ~self.frozen
+        self.updates += active
+        self.first = torch.where(active & right & (self.first == 0), self.updates, self.first)
+        self.streak = torch.where(active, (self.streak + 1) * right, self.streak)
+        return active & self.frozen
+
+    @property
+    def first_success(self) -> Tensor:
+        """The first update at which every item was right, NaN where there was none, [members]."""
+        return torch.where(self.first > 0, self.first.double(), torch.nan)
+
+    @property
+    def sustained_success(self) -> Tensor:
+        """The first of the `stop_after` updates in a row at which every item was right, NaN where not, [members]."""
+        return torch.where(self.frozen, self.updates.double() - self.stop_after + 1, torch.nan)
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """The 95 % interval of a success rate (Wilson 1927), from 0 to 1.
+
+    >>> low, high = wilson_interval(8, 10)
+    >>> f"{low:.4f} {high:.4f}"
+    '0.4902 0.9433'
+    """
+    from scipy.stats import binomtest  # takes a while to import
+
+    interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)

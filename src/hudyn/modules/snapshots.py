@@ -1,0 +1,52 @@
+"""What a population was in the course of its training."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hudyn.population import Population, member_vectors
+
+PER_DECADE = 32
+
+
+class Snapshots(nn.Module):
+    """The parameters of all members at chosen updates, the later the rarer; kept in checkpoints.
+
+    Attributes:
+        updates: number of updates made before each snapshot.
+        vectors: of each snapshot the members' parameters, in the network's own order, [members, parameters].
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.updates: list[int] = []
+        self.vectors: list[Tensor] = []
+
+    @staticmethod
+    def next_after(update: int) -> int:
+        """The first update after `update` at which a snapshot is due: there are 32 for each power of ten.
+
+        >>> Snapshots.next_after(0), Snapshots.next_after(10), Snapshots.next_after(1000)
+        (1, 11, 1075)
+        """
+        place = int(PER_DECADE * math.log10(update)) if update else 0
+        while (due := round(10 ** (place / PER_DECADE))) <= update:
+            place += 1
+        return due
+
+    def take(self, update: int, population: Population) -> None:
+        """Take a snapshot after `update` updates, unless there is one of them."""
+        if update not in self.updates:
+            self.updates.append(update)
+            self.vectors.append(member_vectors(population.parameters(), population.members).cpu())
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"updates": self.updates, "vectors": torch.stack(self.vectors) if self.vectors else None}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up what `get_extra_state` returned."""
+        self.updates = list(state["updates"])
+        self.vectors = [] if state["vectors"] is None else list(state["vectors"])
