@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,15 @@ class Population(nn.Module):
             return self._map(inputs, per_member)
         return self._loop(inputs, per_member, update)
 
+    def map(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """What each member makes of inputs of its own: tensors [members, ...] to tensors [members, ...]."""
+        if self.members == 1:
+            return tuple(output.unsqueeze(0) for output in self.network(*(own[0] for own in inputs)))
+        return vmap(self._call)(dict(self.network.named_parameters()), dict(self.network.named_buffers()), *inputs)
+
+    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *inputs: Tensor) -> Any:
+        return functional_call(self.network, (parameters, buffers), inputs)
+
     def _try_to_map(self, inputs: Tensor, per_member: bool, update: int) -> Tensor:
         buffers = [buffer.clone() for buffer in self.network.buffers()]
         try:
@@ -85,12 +95,9 @@ class Population(nn.Module):
         return outputs
 
     def _map(self, inputs: Tensor, per_member: bool) -> Tensor:
-        def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
-            return functional_call(self.network, (parameters, buffers), (inputs,))
-
         parameters: dict[str, Tensor] = dict(self.network.named_parameters())
         buffers = dict(self.network.named_buffers())
-        return vmap(call, in_dims=(0, 0, 0 if per_member else None))(parameters, buffers, inputs)
+        return vmap(self._call, in_dims=(0, 0, 0 if per_member else None))(parameters, buffers, inputs)
 
     def _loop(self, inputs: Tensor, per_member: bool, update: int) -> Tensor:
         outputs = []

@@ -4,15 +4,13 @@ Members do not wait for each other, and what happens to one does not depend on t
 """
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from hudyn.kernels.compiled import compiled, for_members
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
 from hudyn.population import Population, member_vectors
@@ -51,10 +49,7 @@ def updates(
     def train(members: np.ndarray) -> None:
         _train(members, CODES[network.activation], success.stop_after, *arrays, *numbers)
 
-    active = (~success.frozen).nonzero()[:, 0].numpy()
-    blocks = [members for members in np.array_split(active, torch.get_num_threads()) if len(members)]
-    with ThreadPoolExecutor(max(1, len(blocks))) as pool:
-        list(pool.map(train, blocks))
+    for_members(train, (~success.frozen).nonzero()[:, 0].numpy())
     for group, vector in zip(tensors, vectors, strict=True):
         _put_back(vector, group)
     for state in states:
@@ -79,16 +74,7 @@ def _put_back(vectors: Tensor, tensors: list[Tensor]) -> None:
         tensor.copy_(part.view_as(tensor))
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """`function` compiled at its first call, and kept for later processes where there is a place to keep it."""
-    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return njit(function, cache=True, **settings)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return njit(function, **settings)
-
-
-@_compiled
+@compiled
 def _train(  # type: ignore[no-untyped-def]  # numba reads no annotations
     members, activation, stop_after, xs, ys, labels, parameters, means, squares, streak, first, made, step_sizes,
     corrections, decay1, beta2, decay2, epsilon, weight_decay,

@@ -3,5 +3,18 @@
 from hudyn.networks.grid import GridMLP
 from hudyn.networks.image import NetConv, NetFull, NetLin
 from hudyn.networks.parameters import LayerParameters, layer_parameters
+from hudyn.networks.recurrent import GRU, LSTM, SRN, RecurrentNetwork, Trajectory
 
-__all__ = ["GridMLP", "LayerParameters", "NetConv", "NetFull", "NetLin", "layer_parameters"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "SRN",
+    "GridMLP",
+    "LayerParameters",
+    "NetConv",
+    "NetFull",
+    "NetLin",
+    "RecurrentNetwork",
+    "Trajectory",
+    "layer_parameters",
+]

@@ -1,0 +1,36 @@
+"""How kernels are compiled by numba and shared out over threads."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+
+
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """`function` compiled at its first call, and kept for later processes where there is a place to keep it."""
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(function, cache=True, **settings)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return njit(function, **settings)
+
+
+def for_members(work: Callable[[np.ndarray], None], members: np.ndarray) -> None:
+    """Do `work` for blocks of `members`, one block a thread; torch's number of threads is taken."""
+    blocks = [block for block in np.array_split(members, torch.get_num_threads()) if len(block)]
+    if len(blocks) == 1:
+        work(blocks[0])
+    elif blocks:
+        list(_pool(len(blocks)).map(work, blocks))
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    if threads not in _pools:
+        _pools[threads] = ThreadPoolExecutor(threads)
+    return _pools[threads]
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}

@@ -1,0 +1,74 @@
+"""Loss and gradients of a population of recurrent networks on sequences: the reference, and which kernel to take."""
+
+import importlib.util
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hudyn.errors import HudynError
+from hudyn.networks.recurrent import GRU, LSTM, SRN, State
+from hudyn.population import Population
+
+Kernel = Literal["auto", "reference", "numba"]
+Gradients = Callable[[Population, Tensor, Tensor, State], tuple[Tensor, State]]
+
+
+def reference(population: Population, symbols: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+    """Give the parameters their gradients of the loss: the mean negative log-likelihood of the next symbol.
+
+    Args:
+        population: recurrent networks.
+        symbols: sequences of each member, padded, [members, batch, time + 1]: each symbol but the last is read, each
+            but the first predicted.
+        lengths: number of symbols predicted in each sequence, [members, batch].
+        state: what each sequence begins in, [members, batch, hidden] each; empty for the networks' own initial state.
+
+    Returns:
+        the loss in nats, [members], and the state at the end of each sequence, [members, batch, hidden] each.
+    """
+    inputs, targets = symbols[..., :-1], symbols[..., 1:]
+    for parameter in population.parameters():
+        parameter.grad = None
+    logits, *trajectories = population.map(inputs, *state)  # [members, batch, time, ...] each
+    read = torch.arange(inputs.shape[-1], device=symbols.device) < lengths[..., None]  # [members, batch, time]
+    losses = F.cross_entropy(logits.movedim(-1, 1), targets, reduction="none") * read
+    means = losses.sum(dim=(1, 2)) / lengths.sum(dim=1)  # [members]
+    means.sum().backward()
+    last = (lengths - 1)[..., None, None]
+    ends = (torch.take_along_dim(part, last, dim=2).squeeze(2).detach() for part in trajectories)
+    return means.detach(), tuple(ends)
+
+
+def choose(kernel: Kernel, population: Population) -> Gradients:
+    """The function that gives the gradients, with the arguments of `reference`.
+
+    Args:
+        kernel: ``numba`` is fused, for one thread a block of members; ``auto`` takes it where it can be taken.
+        population: the networks.
+
+    Raises:
+        HudynError: ``numba`` is asked for and cannot be taken.
+    """
+    hindrance = _hindrance(population)
+    if kernel == "numba" and hindrance:
+        raise HudynError(f"model.kernel=numba cannot be taken here: {hindrance}. Use model.kernel=auto.")
+    if kernel == "reference" or hindrance:
+        return reference
+    from hudyn.kernels.recurrent_numba import gradients
+
+    return gradients
+
+
+def _hindrance(population: Population) -> str | None:
+    """Why the numba kernel cannot be taken; None where it can."""
+    first = next(population.parameters())
+    if importlib.util.find_spec("numba") is None:
+        return 'numba is not installed (pip install "hudyn[speed]")'
+    if type(population.network) not in (SRN, LSTM, GRU):
+        return f"it is made for SRN, LSTM and GRU, the network is a {type(population.network).__name__}"
+    if first.device.type != "cpu" or first.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+        return "it is made for the CPU and float32"
+    return None
