@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -130,6 +129,7 @@ def test_ones_own_weights_by_override_and_in_a_file(command, tmp_path):
         (["experiment=check_sigmoid", "model.network.activation=step"], "model.network.activation", "no gradient"),
         (["experiment=check_sigmoid", "model.network.activation=x"], "model.network.activation", "expected one of"),
         (["experiment=check_step", "members=3"], "members", "the network is not trained"),
+        (["experiment=check_sigmoid", "+trainer.min_steps=9"], "trainer.min_steps", "is not possible here"),
         (["experiment=check_sigmoid", "data.file=nowhere.csv"], "data.file", "nowhere.csv cannot be read"),
         (["experiment=check_sigmoid", "model.kernel=cuda"], "model.kernel", "expected one of auto, reference, numba"),
         (["experiment=check_sigmoid", "model/network=net_lin"], "model.network", "expected a hudyn.networks.GridMLP"),
@@ -300,10 +300,50 @@ def test_evaluation_gives_the_results_of_the_run(command, population):
 def test_points_of_ones_own(command, tmp_path):
     path = tmp_path / "exclusive_or.csv"
     path.write_text("x,y,label\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n")
-    outcome = command(*QUICK, f"data.file={path}", "model.network.activation=tanh", "model.network.hidden_size=3")
+    outcome = command(*QUICK, f"data.file={path}", "optimizer.lr=0.05")
     assert outcome.status == 0, outcome.err
-    assert outcome.values("train/accuracy")[0] in (0.5, 0.75, 1.0)
-    assert len(rows(outcome.folder / "tables/activations.csv")) == 4
+    assert outcome.values("train/solved") == [1]
+    assert [row["label"] for row in rows(outcome.folder / "tables/activations.csv")] == ["0", "1", "1", "0"]
+    path.write_text("x,y,label\n0,0,1\n0,1,0\n1,0,0\n1,1,1\n")
+    again = command(f"run={outcome.folder}", program="eval")
+    (folder,) = (outcome.folder / "evaluations").iterdir()
+    assert results(folder)["metrics"]["train/solved"]["values"] == [0]
+    assert "train/sustained" not in results(folder)["metrics"]
+    assert again.status == 0
+
+
+def test_a_run_is_not_resumed_on_other_points(command, tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("x,y,label\n0,0,0\n0,1,1\n")
+    outcome = command(*QUICK, f"data.file={path}", "trainer.max_steps=10")
+    path.write_text("x,y,label\n0,0,0\n0,2,1\n")
+    again = command(f"resume={outcome.folder}", "trainer.max_steps=20")
+    assert again.status == 1
+    assert "The points are not those that the run was begun with" in again.err
+
+
+def test_updates_that_do_not_fill_an_evaluations_interval_are_evaluated_too(command):
+    outcome = command(*QUICK, "seed=4", "trainer.max_steps=250")
+    history = rows(outcome.folder / "tables/history.csv")
+    assert [row["update"] for row in history] == ["100", "200", "250"]
+    assert float(history[-1]["train/loss"]) == pytest.approx(outcome.values("train/loss")[0])
+    assert "update 250/250" in outcome.out
+
+
+def test_a_run_that_is_stopped_keeps_its_latest_measures(command, tmp_path):
+    process = start(tmp_path / "run", *QUICK, "data.updates_per_step=1", "trainer.max_steps=40000", "seed=4")
+    wait_for(lambda: (tmp_path / "run" / "tables" / "history.csv").exists(), process)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    found = results(tmp_path / "run")
+    assert found["status"] == "interrupted"
+    assert found["metrics"]["train/accuracy"]["values"][0] > 0
+
+
+def test_mixed_precision_is_trained_by_the_reference(command):
+    outcome = command(*QUICK, "+trainer.precision=bf16-mixed", "model.kernel=numba")
+    assert outcome.status == 1
+    assert "it is made for the CPU and float32" in outcome.err
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(command):
@@ -339,4 +379,3 @@ def test_two_devices_train_what_one_does(tmp_path, population):
     _, told = process.communicate()
     assert process.returncode == 0, told
     assert_same_weights(weights(tmp_path / "two"), weights(population))
-    assert os.environ.get("LOCAL_RANK") is None

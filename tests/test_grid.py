@@ -104,7 +104,7 @@ def test_the_check_grid_is_odd_where_x_plus_y_is():
 
 def test_points_of_a_file_come_in_its_order(tmp_path):
     path = tmp_path / "points.csv"
-    path.write_bytes("\ufeffx, y, label\n0.5, -1, 1\n\n2, 3e1, 0.0\n".encode())
+    path.write_bytes("\ufeffx, y, label\n0.5, -1, 1\n   \n2, 3e1, 0.0\n".encode())
     points, labels = read_points(path)
     assert points.tolist() == [[0.5, -1], [2, 30]]
     assert labels.tolist() == [1, 0]
@@ -117,7 +117,8 @@ def test_points_of_a_file_come_in_its_order(tmp_path):
         ("a,b\n1,2\n", "line 1: expected the columns x,y,label, got a,b"),
         ("x,y,label\n1,2,0\n1,2\n", "line 3: expected 3 values, got 2 (1,2)"),
         ("x,y,label\n1,two,0\n1,2,1\n", "line 2: y is not a number: 'two'"),
-        ("x,y,label\n1,2,0\n1,inf,1\n", "line 3: y is not a finite number: inf"),
+        ("x,y,label\n1,2,0\n1,inf,1\n", "line 3: y is not a finite number that fits into 32 bits: inf"),
+        ("x,y,label\n1e39,2,0\n1,2,1\n", "line 2: x is not a finite number that fits into 32 bits: 1e39"),
         ("x,y,label\n1,2,0\n1,2,2\n", "line 3: expected label 0 or 1, got 2"),
         ("x,y,label\n1,2,0\n", "expected at least two points, got 1"),
         ("x,y,label\n" + "1,2,3\n" * 8, "3 more rows like these"),
@@ -277,6 +278,14 @@ def test_the_fused_kernel_equals_the_reference(activation):
     (one, first), (two, second) = (trained(kernel, [120, 30], **settings) for kernel in (reference, fused))
     torch.testing.assert_close(one, two, rtol=2e-4, atol=2e-4)
     assert torch.equal(first.updates, second.updates)
+
+
+def test_both_kernels_find_the_same_successes():
+    settings = {"members": 6, "hidden_size": 10, "init_std": 2.0, "stop_after": 20}
+    first, second = (trained(kernel, [400], **settings)[1] for kernel in (reference, fused))
+    assert 0 < first.frozen.sum() < 6
+    assert (first.first - second.first).abs().max() <= 2
+    assert (first.updates - second.updates).abs().max() <= 2
 
 
 def test_a_member_is_its_solo_run_to_the_last_bit_on_any_number_of_threads():

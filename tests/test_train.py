@@ -495,7 +495,7 @@ def test_evaluation_gives_the_results_of_the_run(command, finished):
     assert outcome.status == 0, outcome.err
     (folder,) = (finished / "evaluations").iterdir()
     evaluated = json.loads((folder / "results.json").read_text())
-    assert evaluated["metrics"]["test/accuracy"] == results["metrics"]["test/accuracy"]
+    assert evaluated["metrics"] == results["metrics"]
     assert evaluated["evaluation"] == results["evaluation"]
     assert (folder / "figures" / "confusion_matrix.png").is_file()
     assert json.loads((finished / "results.json").read_text()) == results

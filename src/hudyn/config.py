@@ -4,6 +4,7 @@ import copy
 import importlib
 import inspect
 import logging
+import re
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -246,13 +247,21 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
         "optimizer": optimizer,
         "trainer": lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False),
     }
+    if "language" in config.data:
+        makers = {"data.language": lambda: instantiate(config.data.language)} | makers
     for name in config.get("callbacks") or {}:
         makers[f"callbacks.{name}"] = partial(instantiate, config.callbacks[name])
+    makers["model"] = lambda: get_class(config.model._target_)(
+        network=partial(instantiate, config.model.network),
+        optimizer=None,
+        **{str(key): _plain(config.model[key]) for key in config.model if key not in ("_target_", "network")}
+        | {"members": 1},
+    )
     made: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
         warnings.simplefilter("ignore")
         for path, make in makers.items():
-            if path.split(".")[0] in unsound:
+            if path.split(".")[0] in unsound or (path == "model" and "model.network" not in made):
                 continue
             while path not in made:
                 try:
@@ -278,6 +287,12 @@ def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> It
         known = module.measures(made["data"])
         if config.objective and config.objective not in known:
             yield Problem("objective", f"there is no measure {config.objective}{nearest(config.objective, known)}")
+    if {"trainer", "data"} <= set(made) and made["data"].endless:
+        for argument in ("min_steps", "min_epochs"):
+            if config.trainer.get(argument) is not None:
+                yield Problem(
+                    f"trainer.{argument}", "is not possible here: members that have succeeded may stop before"
+                )
     if "trainer" in made:
         if made["trainer"].precision == "16-mixed":
             yield Problem(
@@ -300,9 +315,9 @@ def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
     """The problem that the refusal of the object at `path` tells of, at the argument it speaks of, if any."""
     while type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
         error = error.__cause__
-    message = " ".join(str(error).split())
+    message = "\n".join(" ".join(line.split()) for line in str(error).splitlines())
     argument, colon, rest = message.partition(": ")
-    if colon and " " not in argument and (argument in node or OmegaConf.select(node, argument) is not None):
+    if colon and re.fullmatch(r"\w+(\.\w+)*", argument) and OmegaConf.select(node, argument) is not None:
         return Problem(f"{path}.{argument}", rest)
     given = OmegaConf.to_container(node)
     assert isinstance(given, dict)

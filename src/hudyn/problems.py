@@ -32,6 +32,8 @@ def listing(problems: Iterable[Problem]) -> str:
     """The problems for a person to read, one a line, each once."""
     unique = list(dict.fromkeys(problems))
     width = min(40, max(len(problem.path) for problem in unique))
-    lines = [f"  {problem.path:<{width}}  {problem.message}" for problem in unique]
+    lines = [
+        f"  {problem.path:<{width}}  " + problem.message.replace("\n", "\n" + " " * (width + 4)) for problem in unique
+    ]
     number = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
     return "\n".join([f"{number} in the configuration; nothing was run.", *lines])

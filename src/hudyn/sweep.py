@@ -13,7 +13,8 @@ def summarise(folder: Path, objective: str) -> None:
     """Write ``sweep.csv`` and ``sweep.png`` from the jobs in `folder`; called after every job, whatever its end.
 
     A row has each measure's mean over members; with the ends of the 95 % interval where the measure is a success rate,
-    with the least and the largest of several members where it is not.
+    with the least, the largest and the quartiles over
+    several members where it is not.
 
     Args:
         folder: the sweep's folder, one folder a job in it.
@@ -35,6 +36,9 @@ def summarise(folder: Path, objective: str) -> None:
                 row |= dict(zip((f"{name}_low", f"{name}_high"), found["interval"], strict=True))
             elif job["members"] > 1:
                 row |= {f"{name}_min": found.get("min", ""), f"{name}_max": found.get("max", "")}
+                row |= dict(
+                    zip((f"{name}_q1", f"{name}_median", f"{name}_q3"), found.get("quartiles", [""] * 3), strict=True)
+                )
         rows.append(row)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     write_csv(folder / "sweep.csv", rows, columns)

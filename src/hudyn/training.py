@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import math
 import os
 import signal
 import threading
@@ -25,7 +26,7 @@ from rich.table import Table
 from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.errors import HudynError, Interrupted
 from hudyn.loggers import TensorBoard
-from hudyn.report.page import interval, number, write_page
+from hudyn.report.page import interval, numbers, write_page
 from hudyn.runs import Run, environment, rank, summaries, summary
 
 
@@ -118,7 +119,7 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
         except RuntimeError as error:
             raise HudynError(f"{run.checkpoint} does not fit the run's config.\n{error}") from error
         module.results = {
-            name: torch.tensor([float("nan") if value is None else value for value in values["values"]]).double()
+            name: torch.tensor([math.nan if v is None else v for v in values["values"]], dtype=torch.float64)
             for name, values in finished.get("metrics", {}).items()
             if name.startswith("train/")
         }
@@ -171,13 +172,14 @@ def show(results: dict[str, torch.Tensor], run: Run) -> None:
     """Print a short table of the results."""
     members = max(len(values) for values in results.values())
     table = Table(title=f"{run.results['experiment']}, {members} member{'s' * (members > 1)}", title_justify="left")
-    columns = ["value"] if members == 1 else ["mean", "min", "max"]
+    columns = ["value"] if members == 1 else ["mean", "min", "quartiles", "max"]
     found = {name: summary(results[name]) for name in sorted(results)}
     intervals = members > 1 and any("interval" in values for values in found.values())
     for column in ["measure", *columns, *["95 % interval"] * intervals]:
         table.add_column(column, justify="left" if column == "measure" else "right")
     for name, values in found.items():
-        cells = [number(values["mean" if column == "value" else column]) for column in columns]
+        shown = values | {"value": values["mean"], "quartiles": values.get("quartiles", [])}
+        cells = [numbers(shown[column]) for column in columns]
         table.add_row(name, *cells, *[interval(values)] * intervals)
     console = Console()
     console.print(table)

@@ -9,7 +9,7 @@ SHARE = 0.05
 
 
 class Cadence:
-    """Lets something be done again as soon as doing it takes no more than a twentieth of the time.
+    """Lets something be done again once `least` has passed, and doing it takes no more than a twentieth of the time.
 
     Args:
         least: seconds to let pass at least.
@@ -38,5 +38,5 @@ def training_ends(trainer: Any) -> bool:
     return (
         trainer.should_stop
         or 0 <= trainer.max_steps <= trainer.global_step
-        or 0 <= (trainer.max_epochs or 0) <= trainer.current_epoch + 1
+        or (trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch + 1)
     )

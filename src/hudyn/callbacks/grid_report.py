@@ -38,7 +38,7 @@ class GridReporter(Callback):
             best=best,
             best_by=best_by,
             seed=pl_module.population.seed,
-            times=snapshots.updates,
+            times=snapshots.updates if "train/updates" in pl_module.results else [],
             snapshots=torch.stack(snapshots.vectors).float() if snapshots.updates else torch.empty(0),
         )
         report.write_tables(run.tables)
@@ -48,7 +48,7 @@ class GridReporter(Callback):
                 write_png(figure, file)
             if writer:
                 writer.add_image(name, pixels(figure), trainer.global_step, dataformats="HWC")
-        if self.animation and snapshots.updates:
+        if self.animation and report.times:
             with atomic_write(run.figures / "training.gif", "wb") as file:
                 write_gif(report.animate(), file)
         run.update_results(evaluation=report.summary())

@@ -41,13 +41,14 @@ class Progress(RichProgressBar):
 
     def _get_train_description(self, current_epoch: int) -> str:
         if self._endless:
-            return f"update {self.trainer.global_step:,}/{self.trainer.max_steps:,}"
+            end = f"/{self.trainer.max_steps:,}" if self.trainer.max_steps > 0 else ""
+            return f"update {self.trainer.global_step:,}{end}"
         return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
     @property
     def _endless(self) -> bool:
         trainer: Any = self.trainer
-        return trainer.datamodule.endless and trainer.max_steps > 0
+        return trainer.datamodule.endless
 
     @property
     def test_description(self) -> str:

@@ -41,6 +41,7 @@ class Results(Callback):
         self._fit_seconds = 0.0
         self._started = 0.0
         self._cadence = Cadence()
+        self._latest: dict[str, torch.Tensor] = {}
         self._chunk_started = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -95,16 +96,16 @@ class Results(Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Log learning rate and speed."""
         seconds = time.monotonic() - self._chunk_started
-        samples = batch.samples * pl_module.population.members * trainer.world_size
         values = {
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-            "samples_per_second": samples / max(seconds, 1e-9),
+            "samples_per_second": outputs["samples"] * trainer.world_size / max(seconds, 1e-9),
         }
         for logger in trainer.loggers:
             logger.log_metrics(values, step=trainer.global_step)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log and write the epoch's results."""
+        self._latest = dict(pl_module.results) or self._latest
         passes = {} if trainer.datamodule.endless else {"epoch": trainer.current_epoch + 1}
         results = {name: values.double().tolist() for name, values in pl_module.results.items()}
         self.history.append(passes | {"update": trainer.global_step, "results": results})
@@ -148,7 +149,7 @@ class Results(Callback):
         run = Run(Path(trainer.default_root_dir))
         self._write_history(run)
         run.update_results(
-            metrics=summaries(pl_module.results),
+            metrics=summaries(pl_module.results or self._latest),
             time=run.results.get("time", {})
             | {"fit_s": round(self.fit_seconds, 2), "updates": self.history[-1]["update"]},
         )

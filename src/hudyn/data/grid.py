@@ -1,7 +1,6 @@
 """Labelled points of the plane as a LightningDataModule: the check grid, or any points from a CSV file."""
 
 import csv
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,6 @@ class PointsChunk:
     points: Tensor
     labels: Tensor
     updates: int
-
-    @property
-    def samples(self) -> int:
-        """Points shown to each member in all."""
-        return self.updates * len(self.labels)
 
 
 class CheckGridDataModule(LightningDataModule):
@@ -78,6 +72,7 @@ class CheckGridDataModule(LightningDataModule):
             lambda epoch, first, last: PointsChunk(self.points, self.labels, last - first),
             self.evaluation_interval,
             self.updates_per_step,
+            self.trainer,
         )
 
     def val_dataloader(self) -> BatchLoader[tuple[Tensor, Tensor]]:
@@ -118,11 +113,12 @@ def read_points(path: Path) -> tuple[Tensor, Tensor]:
                     f"{path}, line 1: expected the columns x,y,label, got {','.join(heading) or 'nothing'}."
                 )
             rows, problems = [], []
-            for row in reader:
+            for cells in reader:
+                row = [cell.strip() for cell in cells]
                 problem = _problem(row)
                 if problem:
                     problems.append(f"{path}, line {reader.line_num}: {problem}.")
-                elif row:
+                elif any(row):
                     rows.append([float(cell) for cell in row])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -138,7 +134,7 @@ def read_points(path: Path) -> tuple[Tensor, Tensor]:
 
 def _problem(row: list[str]) -> str | None:
     """What is wrong with a row of the file; an empty line is no row."""
-    if not row:
+    if not any(row):
         return None
     if len(row) != len(COLUMNS):
         return f"expected 3 values, got {len(row)} ({','.join(row)})"
@@ -147,8 +143,8 @@ def _problem(row: list[str]) -> str | None:
             value = float(cell)
         except ValueError:
             return f"{name} is not a number: {cell!r}"
-        if not math.isfinite(value):
-            return f"{name} is not a finite number: {cell}"
+        if not abs(value) <= torch.finfo(torch.float32).max:
+            return f"{name} is not a finite number that fits into 32 bits: {cell}"
         if name == "label" and value not in (0, 1):
             return f"expected label 0 or 1, got {cell}"
     return None

@@ -57,11 +57,6 @@ class ImageChunk:
     divisors: list[float]
     per_member: bool
 
-    @property
-    def samples(self) -> int:
-        """Images shown to each member on this device."""
-        return sum(self.sizes)
-
     def __iter__(self) -> Iterator[ImageBatch]:
         axis = int(self.per_member)
         parts = zip(self.images.split(self.sizes, axis), self.targets.split(self.sizes, axis), strict=True)
@@ -168,7 +163,7 @@ class KMNISTDataModule(LightningDataModule):
         """The training set, in chunks of updates."""
         items = len(self.splits["train"][1])
         updates = -(-items // self.batch_size)
-        return UpdateLoader(self._chunk, updates, self.updates_per_step)
+        return UpdateLoader(self._chunk, updates, self.updates_per_step, self.trainer)
 
     def val_dataloader(self) -> list[BatchLoader[EvaluationBatch]]:
         """One loader for each of `evaluated_splits`."""

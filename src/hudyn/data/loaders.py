@@ -17,23 +17,33 @@ class UpdateLoader(Generic[Chunk]):
         chunk: makes the chunk of updates first..last-1 of an epoch: ``chunk(epoch, first, last)``.
         updates: number of updates an epoch.
         updates_per_step: number of updates a chunk; the last chunk of an epoch may be shorter.
+        trainer: whose `max_steps` no chunk goes beyond; None for no such end.
     """
 
-    def __init__(self, chunk: Callable[[int, int, int], Chunk], updates: int, updates_per_step: int) -> None:
+    def __init__(
+        self, chunk: Callable[[int, int, int], Chunk], updates: int, updates_per_step: int, trainer: Any = None
+    ) -> None:
         self.chunk = chunk
         self.updates = updates
         self.updates_per_step = updates_per_step
+        self.trainer = trainer
         self.epoch = 0
-        self.position = 0  # chunks of this epoch handed out so far
+        self.position = 0  # updates of this epoch handed out so far
 
     def __len__(self) -> int:
         return math.ceil(self.updates / self.updates_per_step)
 
     def __iter__(self) -> Iterator[Chunk]:
-        while self.position < len(self):
-            first = self.position * self.updates_per_step
-            self.position += 1
-            yield self.chunk(self.epoch, first, min(first + self.updates_per_step, self.updates))
+        while self.position < self.updates:
+            first = self.position
+            whole = math.ceil(first / self.updates_per_step) + 1  # a chunk cut short is made up for by the next
+            last = min(whole * self.updates_per_step, self.updates)
+            if self.trainer and self.trainer.max_steps >= 0:
+                last = min(last, first + self.trainer.max_steps - self.trainer.global_step)
+            if last <= first:
+                return
+            self.position = last
+            yield self.chunk(self.epoch, first, last)
 
     @property
     def sampler(self) -> "UpdateLoader[Chunk]":

@@ -119,6 +119,7 @@ def learning_curves(
         axes.grid(axis="y")
         if logarithmic:
             axes.set_xscale("log")
+            axes.set_xlim(1, max(10, history["epoch"][-1]))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         else:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -31,7 +31,7 @@ def success_curves(first: Tensor, sustained: Tensor, last: int, unit: str, title
     band = axes.fill_between(moments, low, high, step="post", color=COLOURS[0], alpha=0.15, linewidth=0)
     band.set_label("95 % interval")
     finite = first[~first.isnan()]
-    axes.set_xlim(max(1.0, 0.7 * (finite.min().item() if len(finite) else last / 10)), last)
+    axes.set_xlim(max(1.0, 0.7 * (finite.min().item() if len(finite) else last / 10)), max(last, 2))
     axes.set_ylim(-0.01, 1.02)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

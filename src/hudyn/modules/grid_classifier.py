@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hudyn.data.grid import CheckGridDataModule, PointsChunk
+from hudyn.errors import HudynError
 from hudyn.kernels.grid_mlp import Kernel, choose
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.members import spread
@@ -16,7 +17,7 @@ from hudyn.metrics.success import SuccessRecord
 from hudyn.modules.snapshots import Snapshots
 from hudyn.modules.updates import count_updates, not_finite
 from hudyn.networks.grid import GridMLP
-from hudyn.population import Population
+from hudyn.population import Population, member_vectors
 
 
 class GridClassifier(LightningModule):
@@ -58,6 +59,15 @@ class GridClassifier(LightningModule):
         self.success = SuccessRecord(members, stop_after)
         self.snapshots = Snapshots()
         self.results: dict[str, Tensor] = {}
+        self.trained_on: Tensor | None = None  # points and labels, as one vector
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside parameters and records."""
+        return {"trained_on": self.trained_on}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up what `get_extra_state` returned."""
+        self.trained_on = state["trained_on"]
 
     @staticmethod
     def check_network(network: nn.Module, data: CheckGridDataModule) -> None:
@@ -77,29 +87,38 @@ class GridClassifier(LightningModule):
 
     def on_train_start(self) -> None:
         """Choose what makes the updates; there are none to make where all members were frozen before."""
-        self.make_updates = choose(self.kernel, self.population, self.optimizers(use_pl_optimizer=False))
-        self.snapshots.take(self.global_step, self.population)
-        self.trainer.should_stop = bool(self.success.frozen.all())
+        trainer: Any = self.trainer
+        with trainer.precision_plugin.train_step_context():
+            self.make_updates = choose(self.kernel, self.population, self.optimizers(use_pl_optimizer=False))
+        points = member_vectors([trainer.datamodule.points, trainer.datamodule.labels], 1)[0].cpu()
+        if self.trained_on is not None and not torch.equal(points, self.trained_on):
+            raise HudynError("The points are not those that the run was begun with. Start a new run for other points.")
+        self.trained_on = points
+        if not self.snapshots.updates:
+            self.snapshots.take(self.global_step, self.population)
+        trainer.should_stop = bool(self.success.frozen.all())
 
-    def training_step(self, chunk: PointsChunk, batch_idx: int) -> None:
-        """Make the chunk's updates, and log the losses after the last where `log_every_n_steps` have passed."""
+    def training_step(self, chunk: PointsChunk, batch_idx: int) -> dict[str, int]:
+        """Make the chunk's updates, log the losses where `log_every_n_steps` have passed; tell the samples shown."""
         optimizer = self.optimizers(use_pl_optimizer=False)
         trainer: Any = self.trainer
         first = at = self.global_step
-        last = first + chunk.updates if trainer.max_steps < 0 else min(first + chunk.updates, trainer.max_steps)
-        while at < last and not trainer.should_stop:
+        last = first + chunk.updates
+        made = int(self.success.updates.sum())
+        while at < last and not self.success.frozen.all():
             due = min(last, self.snapshots.next_after(at))
             self.make_updates(self.population, optimizer, chunk.points, chunk.labels, self.success, due - at)
             at = int(self.success.updates.max())  # where all are frozen, before it was due
             if at == self.snapshots.next_after(at - 1):
                 self.snapshots.take(at, self.population)
-            trainer.should_stop = bool(self.success.frozen.all())
+        trainer.should_stop = bool(self.success.frozen.all())
         count_updates(trainer, at - first)
         every = trainer.log_every_n_steps
         if at // every > first // every:
             losses = label_losses(self._log_odds(chunk.points), chunk.labels)
             for logger in self.loggers:
                 logger.log_metrics(spread("train/loss", losses), step=at)
+        return {"samples": (int(self.success.updates.sum()) - made) * len(chunk.labels)}
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Judge the members by all points."""
@@ -119,13 +138,17 @@ class GridClassifier(LightningModule):
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Judge the members by all points, and by the way they came to it."""
         self.validation_step(batch, batch_idx)
-        if self.trained:
-            self.results |= {
-                "train/sustained": self.success.frozen.cpu(),
-                "train/first_success": self.success.first_success.cpu(),
-                "train/sustained_success": self.success.sustained_success.cpu(),
-                "train/updates": self.success.updates.double().cpu(),
-            }
+        points = member_vectors(batch, 1)[0].cpu()
+        way = {
+            "train/sustained": self.success.frozen.cpu(),
+            "train/first_success": self.success.first_success.cpu(),
+            "train/sustained_success": self.success.sustained_success.cpu(),
+            "train/updates": self.success.updates.double().cpu(),
+        }
+        if self.trained_on is not None and torch.equal(points, self.trained_on):
+            self.results |= way
+        else:  # nothing was trained, or on other points
+            self.results = {name: values for name, values in self.results.items() if name not in way}
 
     @property
     def trained(self) -> bool:

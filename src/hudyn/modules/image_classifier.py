@@ -72,14 +72,12 @@ class ImageClassifier(LightningModule):
         """Begin the epoch's means anew."""
         self.train_means.reset()
 
-    def training_step(self, chunk: ImageChunk, batch_idx: int) -> None:
-        """Make the chunk's updates, and log the losses of every `log_every_n_steps`-th."""
+    def training_step(self, chunk: ImageChunk, batch_idx: int) -> dict[str, int]:
+        """Make the chunk's updates, and log the losses of every `log_every_n_steps`-th; tell the samples shown."""
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         first_update = self.global_step
         losses, right = [], torch.zeros(self.population.members, device=self.device)
         for update, batch in enumerate(chunk, start=first_update):
-            if update == self.trainer.max_steps:
-                break
             outputs = self.population(batch.images, chunk.per_member, update)  # [members, batch, classes]
             total = member_losses(outputs, batch.targets)  # [members]
             loss = total / batch.divisor
@@ -91,12 +89,13 @@ class ImageClassifier(LightningModule):
             right += (outputs.detach().argmax(-1) == batch.targets).sum(dim=1)
         count_updates(self.trainer, len(losses))
         table = torch.stack(losses)  # [updates, members]
-        weights = torch.tensor(chunk.divisors[: len(losses)], dtype=table.dtype, device=table.device)
-        self.train_means.update((table * weights[:, None]).sum(dim=0), right, sum(chunk.sizes[: len(losses)]))
+        weights = torch.tensor(chunk.divisors, dtype=table.dtype, device=table.device)
+        self.train_means.update((table * weights[:, None]).sum(dim=0), right, sum(chunk.sizes))
         if self.trainer.world_size > 1:
             table = self.trainer.strategy.reduce(table, reduce_op="mean")
         self._check_finite(table, first_update)
         self._log_losses(table, first_update)
+        return {"samples": sum(chunk.sizes) * self.population.members}
 
     def validation_step(self, batch: EvaluationBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Collect the choices of one batch."""

@@ -151,13 +151,16 @@ class GridReport:
             return functional_call(self.network, {n: part.view(shape) for n, shape, part in parts}, (self.points,))
 
         first = 1 if self.times[0] == 0 else 0
+        losses, accuracies = [], []
         with torch.no_grad():
-            outputs = vmap(log_odds)(self.snapshots[first:].flatten(0, 1))  # [snapshots · members, items]
-        shape = len(self.times) - first, self.members
+            for vectors in self.snapshots[first:]:
+                outputs = vmap(log_odds)(vectors)  # [members, items]
+                losses.append(label_losses(outputs, self.labels))
+                accuracies.append(right_choices(outputs, self.labels).double().mean(dim=1))
         return {
             "epoch": np.array(self.times[first:]),
-            "train/loss": label_losses(outputs, self.labels).view(shape).numpy(),
-            "train/accuracy": right_choices(outputs, self.labels).double().mean(dim=1).view(shape).numpy(),
+            "train/loss": torch.stack(losses).numpy(),
+            "train/accuracy": torch.stack(accuracies).numpy(),
         }
 
     def _dividing_lines(self) -> list[dict[str, Any]]:

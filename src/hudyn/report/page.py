@@ -1,6 +1,7 @@
 """The run's page: report.html, made of what lies in the run's folder."""
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def write_page(run: Run) -> None:
         HudynError: it cannot be written.
     """
     environment = Environment(loader=PackageLoader("hudyn", "report"), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"number": number, "interval": interval, "words": words, "is_number": is_number}
+    environment.filters |= {"numbers": numbers, "interval": interval, "words": words, "is_number": is_number}
     results = {"error": None, "tags": [], "metrics": {}, "network": {}, "environment": {}, "members": 1} | run.results
     page = environment.get_template("page.html.jinja").render(
         results=results,
@@ -46,11 +47,20 @@ def number(value: float | None) -> str:
     >>> number(0.69531), number(18121.14), number(None)
     ('0.6953', '18,121', 'none')
     """
-    if value is None:
+    if value is None or math.isnan(value):
         return "none"
     if abs(value) < 100:
         return f"{value:.4f}"
     return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3e}"
+
+
+def numbers(values: float | list[float] | None) -> str:
+    """A measure, or several numbers of one, as the page shows them.
+
+    >>> numbers([0.25, 0.5, 1832.0]), numbers(None)
+    ('0.2500 · 0.5000 · 1,832', 'none')
+    """
+    return " · ".join(map(number, values)) if isinstance(values, list) else number(values)
 
 
 def interval(summary: dict[str, Any]) -> str:
