@@ -177,9 +177,7 @@ def test_a_members_gradients_are_those_of_its_solo_run_to_the_last_bit(name):
 def test_which_kernel_is_taken(monkeypatch):
     assert choose("auto", Population(SRN_OF_TWO)) is fused
     assert choose("reference", Population(SRN_OF_TWO)) is reference
-    with pytest.raises(
-        HudynError, match=r"cannot be taken here: it is made for the CPU and float32"
-    ):
+    with pytest.raises(HudynError, match=r"cannot be taken here: it is made for the CPU and float32"):
         choose("numba", Population(lambda: SRN(2).double()))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert choose("auto", Population(SRN_OF_TWO)) is reference

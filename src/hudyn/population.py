@@ -63,11 +63,21 @@ class Population(nn.Module):
             return self._map(inputs, per_member)
         return self._loop(inputs, per_member, update)
 
-    def map(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """What each member makes of inputs of its own: tensors [members, ...] to tensors [members, ...]."""
+    def map(self, *inputs: Tensor, chosen: Tensor | None = None) -> tuple[Tensor, ...]:
+        """What members make of inputs of their own: tensors [members, ...] to tensors [members, ...].
+
+        Args:
+            inputs: of each of the members.
+            chosen: indices of these members; all where None.
+        """
         if self.members == 1:
             return tuple(output.unsqueeze(0) for output in self.network(*(own[0] for own in inputs)))
-        return vmap(self._call)(dict(self.network.named_parameters()), dict(self.network.named_buffers()), *inputs)
+        parameters: dict[str, Tensor] = dict(self.network.named_parameters())
+        buffers = dict(self.network.named_buffers())
+        if chosen is not None:
+            parameters = {name: tensor[chosen] for name, tensor in parameters.items()}
+            buffers = {name: tensor[chosen] for name, tensor in buffers.items()}
+        return vmap(self._call)(parameters, buffers, *inputs)
 
     def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *inputs: Tensor) -> Any:
         return functional_call(self.network, (parameters, buffers), inputs)

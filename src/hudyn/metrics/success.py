@@ -1,5 +1,8 @@
 """How many members succeed, and after how many updates."""
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -61,6 +64,55 @@ class SuccessRecord(nn.Module):
     def sustained_success(self) -> Tensor:
         """The first of the `stop_after` updates in a row at which every item was right, NaN where not, [members]."""
         return torch.where(self.frozen, self.updates.double() - self.stop_after + 1, torch.nan)
+
+
+class SuccessHistory(nn.Module):
+    """Which members were successful at each evaluation; kept in checkpoints.
+
+    Attributes:
+        updates: number of updates made before each evaluation.
+        solved: of each evaluation, whether each member was successful, bool [members].
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.updates: list[int] = []
+        self.solved: list[Tensor] = []
+
+    def add(self, updates: int, solved: Tensor) -> None:
+        """Take in an evaluation, unless it is of the update of the last one."""
+        if updates not in self.updates[-1:]:
+            self.updates.append(updates)
+            self.solved.append(solved.cpu())
+
+    @property
+    def first_success(self) -> Tensor:
+        """Updates before the first success, NaN where there was none, [members]."""
+        solved = torch.stack(self.solved)  # [evaluations, members]
+        first = torch.tensor(self.updates)[solved.int().argmax(dim=0)].double()
+        return torch.where(solved.any(dim=0), first, torch.nan)
+
+    @property
+    def sustained(self) -> Tensor:
+        """Whether the last fifth of the evaluations all found success, bool [members]."""
+        return torch.stack(self.solved[-math.ceil(len(self.solved) / 5) :]).all(dim=0)
+
+    @property
+    def sustained_success(self) -> Tensor:
+        """Updates before the first of the successes that lasted to the end, NaN where not `sustained`, [members]."""
+        solved = torch.stack(self.solved)
+        lasting = solved.flip(0).int().cumprod(dim=0).sum(dim=0)  # evaluations at the end, [members]
+        first = torch.tensor(self.updates)[(len(solved) - lasting).clamp(max=len(solved) - 1)].double()
+        return torch.where(self.sustained, first, torch.nan)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"updates": self.updates, "solved": torch.stack(self.solved) if self.solved else None}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up what `get_extra_state` returned."""
+        self.updates = list(state["updates"])
+        self.solved = [] if state["solved"] is None else list(state["solved"])
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:

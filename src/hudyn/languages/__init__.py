@@ -1,0 +1,9 @@
+"""Formal languages: texts with the exact distribution of the next symbol."""
+
+from hudyn.languages.counting import Counting, CountingSum
+from hudyn.languages.dyck import Dyck
+from hudyn.languages.finite_state import FiniteState
+from hudyn.languages.palindrome import Palindrome
+from hudyn.languages.text import Language, Text
+
+__all__ = ["Counting", "CountingSum", "Dyck", "FiniteState", "Language", "Palindrome", "Text"]

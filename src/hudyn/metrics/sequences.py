@@ -1,0 +1,86 @@
+"""Scores of networks that predict the next symbol, against the true distribution of the language."""
+
+import torch
+from torch import Tensor
+
+ASSUMED = (0.8, 0.2)  # of a and b while a's are read, in the assignment's squared error
+
+
+def excess(logits: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
+    """Cross-entropy above the entropy of the language, in nats per symbol, [members].
+
+    It is the mean over positions of the Kullback-Leibler divergence of the prediction from the true distribution.
+
+    Args:
+        logits: predictions, [members, texts, time, alphabet].
+        probabilities: the true distributions, [texts, time, alphabet].
+        read: whether there is a symbol, bool [texts, time].
+    """
+    logs = logits.double().log_softmax(-1)
+    true = probabilities.double()
+    divergences = (torch.xlogy(true, true) - true * logs).sum(-1)  # [members, texts, time]
+    return (divergences * read).sum(dim=(1, 2)) / read.sum()
+
+
+def determined_right(logits: Tensor, probabilities: Tensor, determined: Tensor) -> Tensor:
+    """Share of the determined positions whose next symbol has the largest probability, [members].
+
+    Args:
+        logits: predictions, [members, texts, time, alphabet].
+        probabilities: the true distributions, [texts, time, alphabet].
+        determined: whether the next symbol is determined, bool [texts, time].
+    """
+    right = logits.argmax(-1) == probabilities.argmax(-1)
+    return (right & determined).sum(dim=(1, 2)).double() / determined.sum()
+
+
+def margin(logits: Tensor, probabilities: Tensor, determined: Tensor) -> Tensor:
+    """Least probability of the right symbol at a determined position, minus ½, [members]; see `determined_right`."""
+    right = probabilities.argmax(-1).expand(logits.shape[:-1]).unsqueeze(-1)
+    given = logits.double().softmax(-1).gather(-1, right).squeeze(-1)  # [members, texts, time]
+    return given.masked_fill(~determined, 1.0).amin(dim=(1, 2)) - 0.5
+
+
+def legal_right(logits: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
+    """Share of the positions whose likeliest prediction is a legal next symbol, [members]; see `excess`."""
+    legal = (probabilities > 0).expand(logits.shape).gather(-1, logits.argmax(-1, keepdim=True)).squeeze(-1)
+    return (legal & read).sum(dim=(1, 2)).double() / read.sum()
+
+
+def legal_above_others(logits: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
+    """Whether at every position each legal next symbol is likelier than every other, bool [members]; see `excess`.
+
+    This is the success of Hochreiter & Schmidhuber (1997) on the embedded Reber grammar.
+    """
+    legal = probabilities > 0
+    least = logits.masked_fill(~legal, torch.inf).amin(-1)
+    most = logits.masked_fill(legal, -torch.inf).amax(-1)
+    return ((least > most) | ~read).all(dim=2).all(dim=1)
+
+
+def squared_error(logits: Tensor, assumed: Tensor, read: Tensor) -> Tensor:
+    """Mean over positions and symbols of the squared difference from the `assumed` distributions, [members].
+
+    It is what the assignment's code prints; a perfect predictor does not reach 0, but `squared_error_floor`.
+    """
+    errors = (logits.double().softmax(-1) - assumed).square().mean(-1)
+    return (errors * read).sum(dim=(1, 2)) / read.sum()
+
+
+def squared_error_floor(probabilities: Tensor, assumed: Tensor, read: Tensor) -> float:
+    """The `squared_error` of the true distributions."""
+    errors = (probabilities.double() - assumed).square().mean(-1)
+    return ((errors * read).sum() / read.sum()).item()
+
+
+def assumed_distributions(symbols: Tensor, probabilities: Tensor) -> Tensor:
+    """What the assignment takes for true: 0.8 a and 0.2 b while a's are read, else the true distributions.
+
+    Args:
+        symbols: [texts, time].
+        probabilities: the true distributions, [texts, time, alphabet].
+    """
+    assumed = probabilities.double().clone()
+    assumed[symbols == 0] = 0
+    assumed[..., :2][symbols == 0] = torch.tensor(ASSUMED, dtype=torch.float64)
+    return assumed
