@@ -68,13 +68,15 @@ class Outcome:
 def command(
     small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Any:
-    """Runs train.py or eval.py in this process, on the small data, with outputs under tmp_path."""
+    """Runs train.py, by default kmnist_lin, or eval.py in this process, on the small data, under tmp_path."""
     monkeypatch.setenv("HUDYN_DATA", str(small_data))
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, program: str = "train") -> Outcome:
         from hudyn import cli
 
+        if program == "train" and not any(text.startswith(("experiment=", "resume=")) for text in arguments):
+            arguments = (*arguments, "experiment=kmnist_lin")
         before = set(run_folders(tmp_path))
         monkeypatch.setattr(sys, "argv", [f"{program}.py", *arguments])
         monkeypatch.setattr(sys, "path", list(sys.path))

@@ -17,7 +17,7 @@ def blocks(language):
 
 def test_a_network_of_ones_own_runs_as_shown(command, tmp_path):
     for block in blocks("python") + blocks("yaml"):
-        name = re.match(r"# (\S+)\n", block)[1]
+        name = re.search(r"^# (\S+\.\w+)$", block, re.MULTILINE)[1]
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(block)
     (line,) = [line for block in blocks("") for line in block.splitlines() if line.startswith("hudyn ")]

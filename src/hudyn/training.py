@@ -172,13 +172,13 @@ def show(results: dict[str, torch.Tensor], run: Run) -> None:
     """Print a short table of the results."""
     members = max(len(values) for values in results.values())
     table = Table(title=f"{run.results['experiment']}, {members} member{'s' * (members > 1)}", title_justify="left")
-    columns = ["value"] if members == 1 else ["mean", "min", "quartiles", "max"]
+    columns = ["value"] if members == 1 else ["mean", "min", "median", "max"]
     found = {name: summary(results[name]) for name in sorted(results)}
     intervals = members > 1 and any("interval" in values for values in found.values())
     for column in ["measure", *columns, *["95 % interval"] * intervals]:
         table.add_column(column, justify="left" if column == "measure" else "right")
     for name, values in found.items():
-        shown = values | {"value": values["mean"], "quartiles": values.get("quartiles", [])}
+        shown = values | {"value": values["mean"], "median": values.get("quartiles", ["", [], ""])[1]}
         cells = [numbers(shown[column]) for column in columns]
         table.add_row(name, *cells, *[interval(values)] * intervals)
     console = Console()

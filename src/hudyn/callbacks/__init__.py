@@ -5,5 +5,6 @@ from hudyn.callbacks.grid_report import GridReporter
 from hudyn.callbacks.image_report import ImageReporter
 from hudyn.callbacks.progress import Progress
 from hudyn.callbacks.results import Results
+from hudyn.callbacks.sequence_report import SequenceReporter
 
-__all__ = ["Checkpoint", "GridReporter", "ImageReporter", "Progress", "Results"]
+__all__ = ["Checkpoint", "GridReporter", "ImageReporter", "Progress", "Results", "SequenceReporter"]

@@ -11,7 +11,7 @@ from hudyn.metrics.success import wilson_interval
 
 
 @in_style
-def success_curves(first: Tensor, sustained: Tensor, last: int, unit: str, title: str) -> Figure:
+def success_curves(first: Tensor, sustained: Tensor, last: int, unit: str, what: str, title: str) -> Figure:
     """Share of members that have succeeded, against time, with its 95 % interval.
 
     Args:
@@ -19,21 +19,25 @@ def success_curves(first: Tensor, sustained: Tensor, last: int, unit: str, title
         sustained: when each member succeeded for good, NaN for never, [members].
         last: when training ended.
         unit: what time is counted in.
+        what: what success is.
         title: heading.
     """
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xscale("log")
+    finite = first[~first.isnan()]
+    begin = max(1.0, 0.7 * (finite.min().item() if len(finite) else last / 10))
+    wide = last > 10 * begin
+    axes.set_xscale("log" if wide else "linear")
     axes.set(xlabel=unit, ylabel=f"share of {len(first)} members", title=title)
-    _curve(axes, first, last, COLOURS[4], 4.0, "at least once")
-    moments, counts = _curve(axes, sustained, last, COLOURS[0], 1.6, "for good")
+    _curve(axes, first, last, COLOURS[4], 4.0, f"{what} at least once")
+    moments, counts = _curve(axes, sustained, last, COLOURS[0], 1.6, f"{what} for good")
     low, high = np.array([wilson_interval(int(count), len(sustained)) for count in counts]).T
     band = axes.fill_between(moments, low, high, step="post", color=COLOURS[0], alpha=0.15, linewidth=0)
     band.set_label("95 % interval")
-    finite = first[~first.isnan()]
-    axes.set_xlim(max(1.0, 0.7 * (finite.min().item() if len(finite) else last / 10)), max(last, 2))
+    axes.set_xlim(begin if wide else 0, max(last, 2))
     axes.set_ylim(-0.01, 1.02)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if wide:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -50,7 +54,7 @@ def _curve(
     known = np.sort(times[~times.isnan()].numpy())
     moments = np.concatenate([[1], known, [last]])
     counts = np.concatenate([np.arange(len(known) + 1), [len(known)]])
-    told = f"every point right {label}: {len(known)} of {members}"
+    told = f"{label}: {len(known)} of {members}"
     if len(known):
         told += f", half of them from {axes.get_xlabel()} {np.median(known):,.0f} on"
     axes.plot(moments, counts / members, drawstyle="steps-post", color=colour, linewidth=width, label=told)

@@ -17,7 +17,7 @@ from hudyn.dynamics.dividing_lines import dividing_lines
 from hudyn.figures import classification, diagram, plane, success
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.networks import GridMLP, layer_parameters
-from hudyn.report.tables import write_csv, write_markdown
+from hudyn.report.tables import number, tidy, write_csv, write_markdown
 
 FRAMES = 8
 ANIMATION_FRAMES = 72
@@ -84,7 +84,7 @@ class GridReport:
             folder / "members.csv",
             (
                 {"member": member, "seed": self.seed + member, "best": int(member == self.best)}
-                | {name: _number(values[member]) for name, values in self.results.items()}
+                | {name: number(values[member]) for name, values in self.results.items()}
                 for member in range(self.members)
             ),
         )
@@ -115,6 +115,7 @@ class GridReport:
                 self.results["train/sustained_success"],
                 int(self.results["train/updates"].max()),
                 "epoch",
+                "every point right",
                 f"{int(solved.sum())} of {self.members} networks with {self.network.hidden.out_features} hidden units "
                 "get every point right",
             )
@@ -183,23 +184,14 @@ class GridReport:
 
     def _activations(self) -> list[dict[str, Any]]:
         """A row a point."""
-        number = int if self.network.activation == "step" else float
+        shown = int if self.network.activation == "step" else float
         with torch.no_grad():
             hidden, outputs = self.network.activations(self.points)
         return [
-            {"x": _tidy(x), "y": _tidy(y), "label": int(label)}
-            | {f"hidden_{unit}": number(value) for unit, value in enumerate(row.tolist(), start=1)}
-            | {"output": number(output), "right": int((output >= 0.5) == bool(label))}
+            {"x": tidy(x), "y": tidy(y), "label": int(label)}
+            | {f"hidden_{unit}": shown(value) for unit, value in enumerate(row.tolist(), start=1)}
+            | {"output": shown(output), "right": int((output >= 0.5) == bool(label))}
             for (x, y), label, row, output in zip(
                 self.points.tolist(), self.labels.tolist(), hidden, outputs.tolist(), strict=True
             )
         ]
-
-
-def _tidy(value: float) -> float | int:
-    return int(value) if value.is_integer() else value
-
-
-def _number(value: Tensor) -> float | int | str:
-    """A member's measure for a table: empty where there is none."""
-    return "" if value.isnan() else _tidy(value.double().item())

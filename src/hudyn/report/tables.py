@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from hudyn.runs import atomic_write
 
 
@@ -40,6 +42,20 @@ def write_markdown(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
                 for text, width, right in zip(line, widths, numeric, strict=True)
             ]
             file.write(f"| {' | '.join(parts)} |\n")
+
+
+def tidy(value: float) -> float | int:
+    """A whole number without its point.
+
+    >>> tidy(2.0), tidy(2.5)
+    (2, 2.5)
+    """
+    return int(value) if value.is_integer() else value
+
+
+def number(value: Tensor) -> float | int | str:
+    """A member's measure for a table: empty where there is none."""
+    return "" if value.isnan() else tidy(value.double().item())
 
 
 def _cell(value: Any) -> Any:

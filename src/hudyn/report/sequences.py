@@ -1,0 +1,242 @@
+"""What a run of sequence predictors leaves behind: tables, the text trace and figures."""
+
+import itertools
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from hudyn.data.sequences import ScoredTexts
+from hudyn.figures import trajectories
+from hudyn.figures.success import success_curves
+from hudyn.languages import Counting, FiniteState, Language, Text
+from hudyn.metrics.sequences import assumed_distributions, squared_error_floor
+from hudyn.networks import RecurrentNetwork, Trajectory, layer_parameters
+from hudyn.report.tables import number, write_csv
+from hudyn.runs import atomic_write
+
+EXAMPLES = 4  # words whose paths are drawn
+POSITIONS = 3000  # states that are drawn
+TRACED = 60  # symbols
+MOST_N = 200  # up to which accuracy is drawn against n
+
+
+@dataclass(frozen=True)
+class SequenceReport:
+    """All there is to tell of a population of sequence predictors and of its best member.
+
+    Attributes:
+        language: what they predict.
+        texts: what they are scored on.
+        results: every measure taken, ``split/name``: [members].
+        network: the best member's network.
+        best: index of the best member.
+        best_by: what it is best by.
+        seed: seed of member 0.
+        max_n: where the search for N* ends.
+        updates: number of updates made.
+    """
+
+    language: Language
+    texts: ScoredTexts
+    results: dict[str, Tensor]
+    network: RecurrentNetwork
+    best: int
+    best_by: str
+    seed: int
+    max_n: int
+    updates: int
+
+    @property
+    def members(self) -> int:
+        """Size of the population."""
+        return len(self.results["test/solved"])
+
+    @property
+    def heading(self) -> str:
+        """Network, score and name of the best member."""
+        which = f"seed {self.seed + self.best}" + (f", {self.best_by} of {self.members}" if self.members > 1 else "")
+        units = f"{type(self.network).__name__}, {self.network.hidden_size} hidden units"
+        if "test/longest" in self.results:
+            return f"{units}: N* = {int(self.results['test/longest'][self.best])} ({which})"
+        return f"{units}: {self.results['test/excess'][self.best]:.4f} nats above the entropy ({which})"
+
+    def summary(self) -> dict[str, Any]:
+        """What results.json holds beside the measures."""
+        found: dict[str, Any] = {
+            "best_member": self.best,
+            "best_by": self.best_by,
+            "entropy": self.language.entropy,
+            "alphabet": list(self.language.alphabet),
+            "parameters": [asdict(layer) for layer in layer_parameters(self.network)],
+        }
+        if isinstance(self.language, Counting):
+            assumed = assumed_distributions(self.texts.symbols, self.texts.probabilities)
+            found["squared_error_floor"] = squared_error_floor(self.texts.probabilities, assumed, self.texts.read)
+        return found
+
+    def write_tables(self, folder: Path) -> None:
+        """Write every table as CSV into `folder`, and the trace as text too."""
+        write_csv(
+            folder / "members.csv",
+            (
+                {"member": member, "seed": self.seed + member, "best": int(member == self.best)}
+                | {name: number(values[member]) for name, values in self.results.items()}
+                for member in range(self.members)
+            ),
+        )
+        write_csv(folder / "trace.csv", self._trace_rows())
+        with atomic_write(folder / "trace.txt") as file:
+            file.write(self.trace())
+        write_csv(folder / "parameters.csv", [asdict(layer) for layer in layer_parameters(self.network)])
+        if isinstance(self.language, Counting):
+            ns, accuracies = self._accuracy_by_n
+            write_csv(
+                folder / "accuracy_by_n.csv",
+                ({"n": n, "accuracy": float(value)} for n, value in zip(ns.tolist(), accuracies, strict=True)),
+            )
+
+    def trace(self) -> str:
+        """A text symbol by symbol: state label, hidden and context state, predicted and true distribution."""
+        found, text = self._example
+        alphabet = self.language.alphabet
+        predicted = found.logits[0].softmax(-1)
+        lines = [f"{''.join(alphabet[symbol] for symbol in text.symbols)}", ""]
+        heading = f"symbol  state  {'hidden':<{8 * self.network.hidden_size}}"
+        if found.context is not None:
+            heading += f"{'context':<{8 * self.network.hidden_size}}"
+        lines.append(f"{heading}{'predicted ' + ' '.join(alphabet):<{6 * len(alphabet) + 2}}true")
+        for place, symbol in enumerate(text.symbols):
+            states = [found.hidden[0, place], *([] if found.context is None else [found.context[0, place]])]
+            numbers = "".join(f"{value:8.3f}" for part in states for value in part.tolist())
+            shares = "".join(f"{value:6.2f}" for value in predicted[place].tolist())
+            true = "".join(f"{value:6.2f}" for value in text.probabilities[place])
+            lines.append(f"{alphabet[symbol]:<6}{text.states[place]:7.2f}{numbers}  {shares}  {true}")
+        return "\n".join(lines) + "\n"
+
+    def draw(self) -> dict[str, Figure]:
+        """Every figure, by name."""
+        figures = self._states() | {"time_course": self._time_course()}
+        if isinstance(self.language, Counting):
+            ns, accuracies = self._accuracy_by_n
+            longest = self.results["test/longest"]
+            trained = self.language.max_n
+            figures["accuracy_by_n"] = trajectories.accuracy_by_n(
+                ns, accuracies, trained, int(longest[self.best]), self.heading
+            )
+            if self.members > 1:
+                figures["longest"] = trajectories.spread_of_longest(
+                    longest.long().numpy(), trained, self.max_n, f"How far {self.members} networks count"
+                )
+        if self.members > 1 and "test/first_success" in self.results:
+            solved = int(self.results["test/solved"].sum())
+            figures["success"] = success_curves(
+                self.results["test/first_success"],
+                self.results["test/sustained_success"],
+                self.updates,
+                "update",
+                "solved",
+                f"{solved} of {self.members} networks solve it at the end",
+            )
+        return figures
+
+    @cached_property
+    def _example(self) -> tuple[Trajectory, Text]:
+        """The best member's way through the first words that it is scored on, and these."""
+        symbols = self.texts.symbols[0, : int(self.texts.read[0].sum())][:TRACED]
+        text = self.language.read("".join(self.language.alphabet[symbol] for symbol in symbols))
+        return self._run(symbols), text
+
+    @cached_property
+    def _accuracy_by_n(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers n, and the share of the determined positions of the n-th word that are right."""
+        assert isinstance(self.language, Counting)
+        reached = int(self.results["test/longest"][self.best])
+        ns = np.arange(1, min(max(2 * self.language.max_n, 2 * reached), max(MOST_N, self.language.max_n)) + 1)
+        shares = []
+        for n in ns:
+            text = self.language.annotate([int(n)])
+            after_turn = np.arange(len(text.symbols)) >= int(n) * self.language.ratios[0]  # determined for any n
+            choices = self._run(torch.from_numpy(text.symbols)).logits[0].argmax(-1).numpy()
+            following = np.append(text.symbols[1:], 0)
+            shares.append((choices == following)[after_turn].mean())
+        return ns, np.array(shares)
+
+    @torch.no_grad()
+    def _run(self, symbols: Tensor) -> Trajectory:
+        return self.network.run(symbols[None])
+
+    def _trace_rows(self) -> list[dict[str, Any]]:
+        found, text = self._example
+        alphabet = self.language.alphabet
+        predicted = found.logits[0].softmax(-1)
+        rows = []
+        for place, symbol in enumerate(text.symbols):
+            row: dict[str, Any] = {"symbol": alphabet[symbol], "state": float(text.states[place])}
+            for name, part in (("hidden", found.hidden), ("context", found.context)):
+                if part is not None:
+                    row |= {f"{name}_{unit}": value for unit, value in enumerate(part[0, place].tolist(), start=1)}
+            row |= {f"predicted_{own}": float(predicted[place, number]) for number, own in enumerate(alphabet)}
+            row |= {f"true_{own}": float(text.probabilities[place, number]) for number, own in enumerate(alphabet)}
+            rows.append(row)
+        return rows
+
+    def _states(self) -> dict[str, Figure]:
+        """Scatters of the hidden and the context states, in three dimensions too where there are three units."""
+        if self.network.hidden_size < 2:
+            return {}
+        with torch.no_grad():
+            found = self.network.run(self.texts.symbols)
+        read = self.texts.read.numpy()
+        labels = self.texts.states.numpy()[read][:POSITIONS]
+        names = None
+        if isinstance(self.language, FiniteState):
+            names = {float(label): name for label, name in enumerate(self.language.state_names)}
+        start = [part[0].detach().numpy() for part in self.network.initial_state(1)]
+        ways = {word: self._run(symbols) for word, symbols in self._words().items()}
+        figures = {}
+        for kind, own in (("hidden", found.hidden), ("context", found.context)):
+            if own is None:
+                continue
+            before = start[0 if kind == "hidden" else 1]
+            paths = {}
+            for word, way in ways.items():
+                states = way.hidden if kind == "hidden" else way.context
+                assert states is not None
+                paths[word] = np.concatenate([before[None], states[0].numpy()])
+            units = [f"{kind} {unit}" for unit in range(1, self.network.hidden_size + 1)]
+            seen = own.numpy()[read][:POSITIONS], labels, paths, before, units, names, self.heading
+            figures[f"{kind}_states"] = trajectories.state_scatter(*seen)
+            if self.network.hidden_size == 3:
+                figures[f"{kind}_states_3d"] = trajectories.state_scatter_3d(*seen)
+        return figures
+
+    def _words(self) -> dict[str, Tensor]:
+        """A few different words, from short to long."""
+        found: dict[str, Tensor] = {}
+        for symbols, read in zip(self.texts.symbols, self.texts.read, strict=True):
+            text = "".join(self.language.alphabet[symbol] for symbol in symbols[read])
+            starts = [*self.language.read(text).starts.tolist(), len(text)]
+            found |= {text[first:last]: symbols[first:last] for first, last in itertools.pairwise(starts)}
+        ordered = sorted(found, key=lambda word: (len(word), word))
+        chosen = np.unique(np.linspace(0, len(ordered) - 1, EXAMPLES).round().astype(int))
+        return {ordered[place]: found[ordered[place]] for place in chosen}
+
+    def _time_course(self) -> Figure:
+        found, text = self._example
+        series = {"hidden": found.hidden[0].numpy()}
+        if found.context is not None:
+            series["context"] = found.context[0].numpy()
+        for name, values in found.gates.items():
+            series[name if name == "candidate" else f"{name} gate"] = values[0].numpy()
+        alphabet = self.language.alphabet
+        predictions = trajectories.Predictions(
+            found.logits[0].softmax(-1).numpy(), text.probabilities, self.language.alphabet
+        )
+        symbols = [alphabet[symbol] for symbol in text.symbols]
+        return trajectories.time_course(symbols, series, text.starts.tolist(), self.heading, predictions)
