@@ -213,6 +213,44 @@ def test_updates_per_step_and_the_reference_do_not_change_the_result(command):
 
 
 @pytest.mark.parametrize(
+    ("experiment", "figures", "parameters"),
+    [
+        ("srn_anb2n", {"hidden_states", "time_course", "accuracy_by_n", "longest", "success"}, 18),
+        (
+            "lstm_anb2nc3n",
+            {"hidden_states", "hidden_states_3d", "context_states", "context_states_3d", "time_course", "accuracy_by_n",
+             "longest", "success"},
+            96,
+        ),
+        ("srn_reber", {"hidden_states", "time_course", "success"}, 43),
+    ],
+)  # fmt: skip
+def test_what_a_run_leaves_behind(command, experiment, figures, parameters):
+    outcome = command(f"experiment={experiment}", *QUICK, "members=2")
+    assert outcome.status == 0, outcome.err
+    assert outcome.results["network"]["parameters"] == parameters
+    assert {path.stem for path in (outcome.folder / "figures").glob("*.png")} == figures
+    trace = rows(outcome.folder / "tables/trace.csv")
+    for row in trace:
+        for kind in ("predicted", "true"):
+            assert sum(float(value) for name, value in row.items() if name.startswith(kind)) == pytest.approx(
+                1, abs=1e-5
+            )
+    text = (outcome.folder / "tables/trace.txt").read_text().splitlines()
+    assert text[0] == "".join(row["symbol"] for row in trace)
+    assert len(text) == len(trace) + 3
+    assert rows(outcome.folder / "tables/members.csv")[1]["seed"] == "1"
+    assert set(outcome.results["metrics"]) == {"train/loss", *TAKEN[experiment == "srn_reber"]}
+
+
+COMMON = {f"test/{name}" for name in (
+    "excess", "accuracy", "legal_accuracy", "margin", "solved", "strict", "sustained", "first_success",
+    "sustained_success",
+)}  # fmt: skip
+TAKEN = {False: COMMON | {"test/squared_error", "test/longest"}, True: COMMON}
+
+
+@pytest.mark.parametrize(
     ("arguments", "path", "message"),
     [
         (["data.language.max_n=0"], "data", "max_n: expected"),

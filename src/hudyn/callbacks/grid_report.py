@@ -7,9 +7,8 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 
-from hudyn.callbacks.results import tensorboard
+from hudyn.callbacks.figures import write_figures
 from hudyn.figures.plane import write_gif
-from hudyn.figures.style import pixels, write_png
 from hudyn.report.grid import GridReport
 from hudyn.runs import Run, atomic_write
 
@@ -42,12 +41,7 @@ class GridReporter(Callback):
             snapshots=torch.stack(snapshots.vectors).float() if snapshots.updates else torch.empty(0),
         )
         report.write_tables(run.tables)
-        writer = tensorboard(trainer)
-        for name, figure in report.draw().items():
-            with atomic_write(run.figures / f"{name}.png", "wb") as file:
-                write_png(figure, file)
-            if writer:
-                writer.add_image(name, pixels(figure), trainer.global_step, dataformats="HWC")
+        write_figures(report.draw(), trainer)
         if self.animation and report.times:
             with atomic_write(run.figures / "training.gif", "wb") as file:
                 write_gif(report.animate(), file)

@@ -7,11 +7,11 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 
-from hudyn.callbacks.results import Results, tensorboard
+from hudyn.callbacks.figures import write_figures
+from hudyn.callbacks.results import Results
 from hudyn.figures.classification import learning_curves
-from hudyn.figures.style import pixels, write_png
 from hudyn.report.image import ImageReport
-from hudyn.runs import Run, atomic_write
+from hudyn.runs import Run
 
 
 class ImageReporter(Callback):
@@ -40,12 +40,7 @@ class ImageReporter(Callback):
         (curves,) = [callback.curves for callback in trainer.callbacks if isinstance(callback, Results)]
         if curves:
             figures["learning_curves"] = learning_curves(curves, best, report.which, report.heading)
-        writer = tensorboard(trainer)
-        for name, figure in figures.items():
-            with atomic_write(run.figures / f"{name}.png", "wb") as file:
-                write_png(figure, file)
-            if writer:
-                writer.add_image(name, pixels(figure), trainer.global_step, dataformats="HWC")
+        write_figures(figures, trainer)
         run.update_results(evaluation=report.summary())
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from lightning.pytorch import Callback
 from torch import Tensor
 
+from hudyn.callbacks.figures import write_figures
 from hudyn.callbacks.results import tensorboard
-from hudyn.figures.style import pixels, write_png
 from hudyn.report.sequences import SequenceReport
-from hudyn.runs import Run, atomic_write
+from hudyn.runs import Run
 
 
 class SequenceReporter(Callback):
@@ -37,11 +37,7 @@ class SequenceReporter(Callback):
         if writer:
             lines = report.trace().splitlines()
             writer.add_text("trace", "\n".join(f"    {line}" for line in lines), trainer.global_step)
-        for name, figure in report.draw().items():
-            with atomic_write(run.figures / f"{name}.png", "wb") as file:
-                write_png(figure, file)
-            if writer:
-                writer.add_image(name, pixels(figure), trainer.global_step, dataformats="HWC")
+        write_figures(report.draw(), trainer)
         run.update_results(evaluation=report.summary())
 
 
