@@ -201,6 +201,12 @@ def test_longer_words_are_evaluated_than_were_trained(command):
     assert found["test/first_success"]["values"] == outcome.values("test/first_success")
 
 
+def test_an_example_of_ones_own_is_traced(command):
+    outcome = command("experiment=srn_anb2n", *QUICK, "members=1", "data.example=aaaaaabbbbbbbbbbbbab")
+    assert outcome.status == 0, outcome.err
+    assert "".join(row["symbol"] for row in rows(outcome.folder / "tables/trace.csv")) == "aaaaaabbbbbbbbbbbbab"
+
+
 def test_updates_per_step_and_the_reference_do_not_change_the_result(command):
     first = command("experiment=lstm_anb2nc3n", *QUICK, "data.batch_size=3", "members=2")
     other = command("experiment=lstm_anb2nc3n", *QUICK, "data.batch_size=3", "members=2", "data.updates_per_step=30",
@@ -247,7 +253,7 @@ COMMON = {f"test/{name}" for name in (
     "excess", "accuracy", "legal_accuracy", "margin", "solved", "strict", "sustained", "first_success",
     "sustained_success",
 )}  # fmt: skip
-TAKEN = {False: COMMON | {"test/squared_error", "test/longest"}, True: COMMON}
+TAKEN = {False: COMMON | {"test/squared_error", "test/squared_error_floor", "test/longest"}, True: COMMON}
 
 
 @pytest.mark.parametrize(
@@ -255,6 +261,9 @@ TAKEN = {False: COMMON | {"test/squared_error", "test/longest"}, True: COMMON}
     [
         (["data.language.max_n=0"], "data", "max_n: expected"),
         (["data.language.ratios=[1,0]"], "data", "ratios: expected"),
+        (["data.example=aabx"], "data.example", "symbol 4, after 'aab': expected a or b, got 'x'"),
+        (["data.example=aabab"], "data.example", "symbol 4, after 'aab': expected b, got 'a'"),
+        (["data.language.max_n=100000"], "data.language.max_n", "GB for 64 members; this machine has"),
         (["model.network.alphabet_size=3"], "model.network", "expected alphabet_size 2, got 3"),
         (["model/network=net_lin"], "model.network", "expected a recurrent network"),
         (["data/language=anbmcm"], "data/language", "did you mean anbmcnm?"),

@@ -24,6 +24,7 @@ class SequenceReporter(Callback):
         report = SequenceReport(
             language=data.language,
             texts=data.evaluation,
+            example=data.example,
             results=pl_module.results,
             network=pl_module.population.member(best).cpu().float(),
             best=best,

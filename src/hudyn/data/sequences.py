@@ -1,5 +1,6 @@
 """Sequences of a formal language as a LightningDataModule: words joined, every member on draws of its own."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,9 +94,13 @@ class SequenceDataModule(LightningDataModule):
         stream: whether each update goes on where the last one ended, in the state the network was left in.
         evaluation_interval: updates between two evaluations.
         evaluation_sequences: number of sequences that networks are scored on; they are the same in every run.
+        example: text of the language that a report traces; one of those that networks are scored on where None.
         updates_per_step: updates that one Lightning step carries; the result does not depend on it.
         members: size of the population; each member has draws of its own.
         seed: seed of member 0.
+
+    Raises:
+        ValueError: a number out of range, an example that is no text of the language, or words too long for memory.
     """
 
     endless = True
@@ -109,6 +114,7 @@ class SequenceDataModule(LightningDataModule):
         stream: bool = False,
         evaluation_interval: int = 1000,
         evaluation_sequences: int = 200,
+        example: str | None = None,
         updates_per_step: int = 50,
         members: int = 1,
         seed: int = 0,
@@ -126,7 +132,15 @@ class SequenceDataModule(LightningDataModule):
                 raise ValueError(f"{name}: expected at least 1, got {value}")
         if stream and batch_size > 1:
             raise ValueError(f"batch_size: expected 1 where data.stream is true, got {batch_size}")
+        if example is not None:
+            try:
+                language.read(example)
+            except ValueError as error:
+                raise ValueError(f"example: {error}") from error
+        if isinstance(language, Counting):
+            _check_memory(language, words, batch_size, members)
         self.language = language
+        self.example = example
         self.words = words
         self.batch_size = batch_size
         self.stream = stream
@@ -207,3 +221,17 @@ class SequenceDataModule(LightningDataModule):
 
     def _text(self, seed: int, block: int) -> Text:
         return self.language.text(BLOCK * self.words, np.random.default_rng(derived_seed(seed, block)))
+
+
+def _check_memory(language: Counting, words: int, batch_size: int, members: int) -> None:
+    """Raise ValueError where a block of sequences or all pairs of words would not fit into half of the memory."""
+    longest = language.max_n * sum(language.ratios)
+    drawn = members * (BLOCK + batch_size) * words * longest * 8
+    scored = language.max_n**2 * 2 * longest * (members * len(language.alphabet) * 16 + 64)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if max(drawn, scored) > memory / 2:
+        raise ValueError(
+            f"language.max_n: words of up to {longest:,} symbols and their pairs need about "
+            f"{max(drawn, scored) / 1e9:,.0f} GB for {members} members; this machine has {memory / 1e9:,.0f} GB. "
+            "Choose a smaller max_n, or fewer members"
+        )

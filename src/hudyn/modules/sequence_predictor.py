@@ -19,6 +19,8 @@ from hudyn.modules.updates import count_updates, not_finite
 from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.population import Population
 
+POSITIONS_AT_ONCE = 1 << 21  # of all members, when they are scored
+
 
 class SequencePredictor(LightningModule):
     """Trains a population to predict the next symbol, by the mean negative log-likelihood of the symbol that comes.
@@ -74,7 +76,7 @@ class SequencePredictor(LightningModule):
         """Names of the measures in `results`."""
         names = ["excess", "accuracy", "margin", "legal_accuracy", "solved", "strict"]
         if isinstance(data.language, Counting):
-            names += ["squared_error", "longest"]
+            names += ["squared_error", "squared_error_floor", "longest"]
         if isinstance(data.language, FiniteState) and len(data.language.long_range):
             names.append("long_range_accuracy")
         names += ["sustained", "first_success", "sustained_success"]
@@ -169,14 +171,22 @@ class SequencePredictor(LightningModule):
                 found["long_range_accuracy"] = scores.determined_right(logits, known, outer)
             return found
         assumed = scores.assumed_distributions(texts.symbols, known)
+        squared_error = scores.squared_error(logits, assumed, texts.read)
         pairs = data.pairs.to(self.device)
         logits = self._logits(pairs)
         solved = scores.determined_right(logits, pairs.probabilities, pairs.determined) == 1
         least = scores.margin(logits, pairs.probabilities, pairs.determined)
         found |= {"margin": least, "solved": solved, "strict": solved & (least >= 0)}
-        return found | {"squared_error": scores.squared_error(self._logits(texts), assumed, texts.read)}
+        floor = scores.squared_error_floor(known, assumed, texts.read)
+        return found | {
+            "squared_error": squared_error,
+            "squared_error_floor": torch.full((self.population.members,), floor, dtype=torch.float64),
+        }
 
     @torch.no_grad()
     def _logits(self, texts: ScoredTexts) -> Tensor:
         """Predictions of all members, [members, texts, time, alphabet]."""
-        return self.population.map(texts.symbols.expand(self.population.members, -1, -1))[0]
+        members, (number, time) = self.population.members, texts.symbols.shape
+        together = max(1, POSITIONS_AT_ONCE // (members * time))
+        parts = [texts.symbols[first : first + together] for first in range(0, number, together)]
+        return torch.cat([self.population.map(part.expand(members, -1, -1))[0] for part in parts], dim=1)

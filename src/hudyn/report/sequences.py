@@ -15,7 +15,6 @@ from hudyn.data.sequences import ScoredTexts
 from hudyn.figures import trajectories
 from hudyn.figures.success import success_curves
 from hudyn.languages import Counting, FiniteState, Language, Text
-from hudyn.metrics.sequences import assumed_distributions, squared_error_floor
 from hudyn.networks import RecurrentNetwork, Trajectory, layer_parameters
 from hudyn.report.tables import number, write_csv
 from hudyn.runs import atomic_write
@@ -33,6 +32,7 @@ class SequenceReport:
     Attributes:
         language: what they predict.
         texts: what they are scored on.
+        example: text to trace; the first of `texts` where None.
         results: every measure taken, ``split/name``: [members].
         network: the best member's network.
         best: index of the best member.
@@ -44,6 +44,7 @@ class SequenceReport:
 
     language: Language
     texts: ScoredTexts
+    example: str | None
     results: dict[str, Tensor]
     network: RecurrentNetwork
     best: int
@@ -68,17 +69,13 @@ class SequenceReport:
 
     def summary(self) -> dict[str, Any]:
         """What results.json holds beside the measures."""
-        found: dict[str, Any] = {
+        return {
             "best_member": self.best,
             "best_by": self.best_by,
             "entropy": self.language.entropy,
             "alphabet": list(self.language.alphabet),
             "parameters": [asdict(layer) for layer in layer_parameters(self.network)],
         }
-        if isinstance(self.language, Counting):
-            assumed = assumed_distributions(self.texts.symbols, self.texts.probabilities)
-            found["squared_error_floor"] = squared_error_floor(self.texts.probabilities, assumed, self.texts.read)
-        return found
 
     def write_tables(self, folder: Path) -> None:
         """Write every table as CSV into `folder`, and the trace as text too."""
@@ -147,10 +144,10 @@ class SequenceReport:
 
     @cached_property
     def _example(self) -> tuple[Trajectory, Text]:
-        """The best member's way through the first words that it is scored on, and these."""
+        """The best member's way through the example, or the first words that it is scored on, and these."""
         symbols = self.texts.symbols[0, : int(self.texts.read[0].sum())][:TRACED]
-        text = self.language.read("".join(self.language.alphabet[symbol] for symbol in symbols))
-        return self._run(symbols), text
+        text = self.language.read(self.example or "".join(self.language.alphabet[symbol] for symbol in symbols))
+        return self._run(torch.from_numpy(text.symbols)), text
 
     @cached_property
     def _accuracy_by_n(self) -> tuple[np.ndarray, np.ndarray]:
