@@ -38,7 +38,7 @@ def rows(path):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs_briefly(command, experiment):
-    outcome = command(f"experiment={experiment}", "debug=fast")
+    outcome = command(f"experiment={experiment}", "debug=fast", "members=1")
     assert outcome.status == 0, outcome.err
     assert outcome.results["status"] == "done"
     assert outcome.results["experiment"] == experiment

@@ -20,6 +20,7 @@ from hudyn.report.tables import number, write_csv
 from hudyn.runs import atomic_write
 
 EXAMPLES = 4  # words whose paths are drawn
+UNITS = 5  # whose pairs are drawn
 POSITIONS = 3000  # states that are drawn
 TRACED = 60  # symbols
 MOST_N = 200  # up to which accuracy is drawn against n
@@ -184,7 +185,10 @@ class SequenceReport:
         return rows
 
     def _states(self) -> dict[str, Figure]:
-        """Scatters of the hidden and the context states, in three dimensions too where there are three units."""
+        """Scatters of the hidden and the context states, in three dimensions too where there are three units.
+
+        Of more than `UNITS` units, those are drawn that vary most.
+        """
         if self.network.hidden_size < 2:
             return {}
         with torch.no_grad():
@@ -200,14 +204,17 @@ class SequenceReport:
         for kind, own in (("hidden", found.hidden), ("context", found.context)):
             if own is None:
                 continue
-            before = start[0 if kind == "hidden" else 1]
+            points = own.numpy()[read][:POSITIONS]
+            shown = np.sort(np.argsort(-points.std(axis=0), kind="stable")[:UNITS])
+            before = start[0 if kind == "hidden" else 1][shown]
             paths = {}
             for word, way in ways.items():
                 states = way.hidden if kind == "hidden" else way.context
                 assert states is not None
-                paths[word] = np.concatenate([before[None], states[0].numpy()])
-            units = [f"{kind} {unit}" for unit in range(1, self.network.hidden_size + 1)]
-            seen = own.numpy()[read][:POSITIONS], labels, paths, before, units, names, self.heading
+                paths[word] = np.concatenate([before[None], states[0].numpy()[:, shown]])
+            units = [f"{kind} {unit + 1}" for unit in shown]
+            part = f"; the {UNITS} that vary most" if self.network.hidden_size > UNITS else ""
+            seen = points[:, shown], labels, paths, before, units, names, self.heading + part
             figures[f"{kind}_states"] = trajectories.state_scatter(*seen)
             if self.network.hidden_size == 3:
                 figures[f"{kind}_states_3d"] = trajectories.state_scatter_3d(*seen)
