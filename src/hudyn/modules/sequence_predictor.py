@@ -1,5 +1,6 @@
 """Prediction of the next symbol of a formal language by a population of recurrent networks."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -144,7 +145,9 @@ class SequencePredictor(LightningModule):
         self.validation_step(batch, batch_idx)
         data: SequenceDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data.language, Counting):
-            self.results["test/longest"] = longest(self.population, data.language, self.max_n).double()
+            self.results["test/longest"] = longest(
+                copy.deepcopy(self.population).cpu(), data.language, self.max_n
+            ).double()
         if self.success.updates:
             self.results |= {
                 "test/sustained": self.success.sustained,
