@@ -92,7 +92,7 @@ def test_devices_share_every_update_out(small_data):
     for rank in range(2):
         data = KMNISTDataModule(root=str(small_data), batch_size=7, updates_per_step=4)
         data.trainer = SimpleNamespace(
-            global_rank=rank, world_size=2, strategy=SimpleNamespace(root_device=torch.device("cpu"))
+            global_rank=rank, world_size=2, max_steps=-1, strategy=SimpleNamespace(root_device=torch.device("cpu"))
         )
         data.setup("fit")
         parts.append([batch for chunk in data.train_dataloader() for batch in chunk])
