@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from hudyn.data.sequences import ScoredTexts, SequenceDataModule
+from hudyn.data.sequences import SequenceDataModule
 from hudyn.languages import Counting, Dyck, Palindrome
 from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
+from hudyn.metrics.sequences import ScoredTexts
 from hudyn.metrics.success import SuccessHistory
 from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.population import Population

@@ -12,7 +12,8 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from hudyn.data.loaders import BatchLoader, UpdateLoader
-from hudyn.languages import Counting, Language, Text
+from hudyn.languages import Counting, Language
+from hudyn.metrics.sequences import ScoredTexts
 from hudyn.seeds import derived_seed
 
 BLOCK = 256  # sequences drawn together; fixed, so that the draws depend on nothing else
@@ -37,49 +38,6 @@ class SequenceChunk:
         longest = self.lengths.amax(dim=(0, 2)).tolist()
         for update, most in enumerate(longest):
             yield self.symbols[:, update, :, : most + 1], self.lengths[:, update]
-
-
-@dataclass
-class ScoredTexts:
-    """Texts that networks are scored on, one a row, padded.
-
-    Attributes:
-        symbols: indices into the alphabet, [texts, time].
-        read: whether there is a symbol, bool [texts, time].
-        probabilities: true distribution of the next symbol, [texts, time, alphabet].
-        determined: whether the next symbol is determined, bool [texts, time].
-        states: state labels, [texts, time].
-    """
-
-    symbols: Tensor
-    read: Tensor
-    probabilities: Tensor
-    determined: Tensor
-    states: Tensor
-
-    @classmethod
-    def of(cls, texts: list[Text]) -> "ScoredTexts":
-        """The texts, padded to the longest."""
-        longest = max(len(text.symbols) for text in texts)
-
-        def padded(parts: list[np.ndarray]) -> Tensor:
-            table = np.zeros((len(parts), longest, *parts[0].shape[1:]), parts[0].dtype)
-            for row, part in zip(table, parts, strict=True):
-                row[: len(part)] = part
-            return torch.from_numpy(table)
-
-        return cls(
-            padded([text.symbols for text in texts]),
-            padded([np.ones(len(text.symbols), bool) for text in texts]),
-            padded([text.probabilities for text in texts]).float(),
-            padded([text.determined for text in texts]),
-            padded([text.states for text in texts]),
-        )
-
-    def to(self, device: torch.device) -> "ScoredTexts":
-        """The same on a device."""
-        parts = (self.symbols, self.read, self.probabilities, self.determined, self.states)
-        return ScoredTexts(*(part.to(device) for part in parts))
 
 
 class SequenceDataModule(LightningDataModule):
@@ -150,6 +108,7 @@ class SequenceDataModule(LightningDataModule):
         self.members = members
         self.seed = seed
         self._drawn: dict[int, tuple[Tensor, Tensor]] = {}
+        self._texts: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # of the next block
 
     def train_dataloader(self) -> UpdateLoader[SequenceChunk]:
         """The sequences until the next evaluation, in chunks of updates."""
@@ -209,18 +168,21 @@ class SequenceDataModule(LightningDataModule):
 
     def _sequences(self, seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Padded symbols [BLOCK, time + 1] and lengths [BLOCK] of one member's block."""
-        text = self._text(seed, block)
-        following = self._text(seed, block + 1).symbols[:1]
-        symbols = np.concatenate([text.symbols, following])
-        bounds = np.append(text.starts[:: self.words], len(text.symbols))
+        place = seed, block
+        own, starts = self._texts.pop(place) if place in self._texts else self._text(*place)
+        following = self._texts[seed, block + 1] = self._text(seed, block + 1)
+        symbols = np.append(own, following[0][0])
+        bounds = np.append(starts[:: self.words], len(own))
         lengths = np.diff(bounds)
         places = bounds[:-1, None] + np.arange(lengths.max() + 1)
         rows = symbols[np.minimum(places, len(symbols) - 1)]
         rows[np.arange(lengths.max() + 1) > lengths[:, None]] = 0
         return rows, lengths
 
-    def _text(self, seed: int, block: int) -> Text:
-        return self.language.text(BLOCK * self.words, np.random.default_rng(derived_seed(seed, block)))
+    def _text(self, seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """Symbols of one member's block, and where its words begin."""
+        text = self.language.text(BLOCK * self.words, np.random.default_rng(derived_seed(seed, block)))
+        return text.symbols, text.starts
 
 
 def _check_memory(language: Counting, words: int, batch_size: int, members: int) -> None:

@@ -1,20 +1,18 @@
 """Updates of a population of two-layer perceptrons, each on all points: the reference, and which kernel to take."""
 
-import importlib.util
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from hudyn.errors import HudynError
+from hudyn.kernels.choice import Kernel, takes_numba
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
 from hudyn.population import Population
 
-Kernel = Literal["auto", "reference", "numba"]
 Updates = Callable[[Population, Any, Tensor, Tensor, SuccessRecord, int], None]
 
 
@@ -67,26 +65,12 @@ def choose(kernel: Kernel, population: Population, optimizer: Any) -> Updates:
     Raises:
         HudynError: ``numba`` is asked for and cannot be taken.
     """
-    hindrance = _hindrance(population, optimizer)
-    if kernel == "numba" and hindrance:
-        raise HudynError(f"model.kernel=numba cannot be taken here: {hindrance}. Use model.kernel=auto.")
-    if kernel == "reference" or hindrance:
+    settings = optimizer.defaults
+    variants = ("amsgrad", "maximize", "decoupled_weight_decay")
+    plain = type(optimizer) is Adam and not any(settings[name] for name in variants)
+    other = None if plain else f"it is made for plain Adam, the optimizer is {type(optimizer).__name__}"
+    if not takes_numba(kernel, population, (GridMLP,), other):
         return reference
     from hudyn.kernels.grid_mlp_numba import updates
 
     return updates
-
-
-def _hindrance(population: Population, optimizer: Any) -> str | None:
-    """Why the numba kernel cannot be taken; None where it can."""
-    parameters = list(population.parameters())
-    settings = optimizer.defaults
-    if importlib.util.find_spec("numba") is None:
-        return 'numba is not installed (pip install "hudyn[speed]")'
-    if type(population.network) is not GridMLP:
-        return f"it is made for GridMLP, the network is a {type(population.network).__name__}"
-    if parameters[0].device.type != "cpu" or parameters[0].dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
-        return "it is made for the CPU and float32"
-    if type(optimizer) is not Adam or any(settings[name] for name in ("amsgrad", "maximize", "decoupled_weight_decay")):
-        return f"it is made for plain Adam, the optimizer is {type(optimizer).__name__}"
-    return None

@@ -75,7 +75,7 @@ def _put_back(vectors: Tensor, tensors: list[Tensor]) -> None:
 
 
 @compiled
-def _train(  # type: ignore[no-untyped-def]  # numba reads no annotations
+def _train(
     members, activation, stop_after, xs, ys, labels, parameters, means, squares, streak, first, made, step_sizes,
     corrections, decay1, beta2, decay2, epsilon, weight_decay,
 ):  # fmt: skip

@@ -1,18 +1,15 @@
 """Loss and gradients of a population of recurrent networks on sequences: the reference, and which kernel to take."""
 
-import importlib.util
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hudyn.errors import HudynError
+from hudyn.kernels.choice import Kernel, takes_numba
 from hudyn.networks.recurrent import GRU, LSTM, SRN, State
 from hudyn.population import Population
 
-Kernel = Literal["auto", "reference", "numba"]
 Gradients = Callable[[Population, Tensor, Tensor, State], tuple[Tensor, State]]
 
 
@@ -52,23 +49,8 @@ def choose(kernel: Kernel, population: Population) -> Gradients:
     Raises:
         HudynError: ``numba`` is asked for and cannot be taken.
     """
-    hindrance = _hindrance(population)
-    if kernel == "numba" and hindrance:
-        raise HudynError(f"model.kernel=numba cannot be taken here: {hindrance}. Use model.kernel=auto.")
-    if kernel == "reference" or hindrance:
+    if not takes_numba(kernel, population, (SRN, LSTM, GRU)):
         return reference
     from hudyn.kernels.recurrent_numba import gradients
 
     return gradients
-
-
-def _hindrance(population: Population) -> str | None:
-    """Why the numba kernel cannot be taken; None where it can."""
-    first = next(population.parameters())
-    if importlib.util.find_spec("numba") is None:
-        return 'numba is not installed (pip install "hudyn[speed]")'
-    if type(population.network) not in (SRN, LSTM, GRU):
-        return f"it is made for SRN, LSTM and GRU, the network is a {type(population.network).__name__}"
-    if first.device.type != "cpu" or first.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
-        return "it is made for the CPU and float32"
-    return None

@@ -54,7 +54,7 @@ def _sigmoid(net: Any) -> Any:
 
 
 @njit
-def _read_out(hidden, target, scale, weight, bias, weight_slope, bias_slope, back, shares):  # type: ignore[no-untyped-def]
+def _read_out(hidden, target, scale, weight, bias, weight_slope, bias_slope, back, shares):
     """Loss of one prediction; adds the output layer's gradients, and puts the hidden state's into `back`."""
     alphabet, size = weight.shape
     largest = np.float32(-np.inf)
@@ -83,7 +83,7 @@ def _read_out(hidden, target, scale, weight, bias, weight_slope, bias_slope, bac
 
 
 @compiled
-def _srn(  # type: ignore[no-untyped-def]
+def _srn(
     members, relu, carried, symbols, lengths, start, end, losses,
     input_weight, hidden_weight, bias, initial, output_weight, output_bias,
     d_input_weight, d_hidden_weight, d_bias, d_initial, d_output_weight, d_output_bias,
@@ -141,7 +141,7 @@ def _srn(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _lstm(  # type: ignore[no-untyped-def]
+def _lstm(
     members, peephole, symbols, lengths, start, start_context, end, end_context, losses,
     input_weight, hidden_weight, bias, peepholes, output_weight, output_bias,
     d_input_weight, d_hidden_weight, d_bias, d_peepholes, d_output_weight, d_output_bias,
@@ -223,7 +223,7 @@ def _lstm(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _gru(  # type: ignore[no-untyped-def]
+def _gru(
     members, symbols, lengths, start, end, losses,
     input_weight, hidden_weight, bias, candidate_bias, output_weight, output_bias,
     d_input_weight, d_hidden_weight, d_bias, d_candidate_bias, d_output_weight, d_output_bias,

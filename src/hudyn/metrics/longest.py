@@ -84,9 +84,7 @@ def _try(
         _, *after = population.map(symbols, *states, chosen=alive)
         trajectories = [torch.cat([part, own], dim=2) for part, own in zip(trajectories, after, strict=True)]
     places = torch.arange(len(numbers)) * ratio + (ratio - 1 if first else ratio)
-    turning = [
-        part[:, :, places] for part in trajectories
-    ]  # after all a's of each number, [alive, contexts, numbers, h]
+    turning = [part[:, :, places] for part in trajectories]  # after all a's, [alive, contexts, numbers, hidden]
     shape = len(alive), contexts, len(numbers)
     now = tuple(part.flatten(1, 2) for part in turning)  # [alive, rows, hidden]
     rests = [np.append(language.word(int(n))[ratio * n :], 0) for n in numbers]

@@ -1,9 +1,57 @@
 """Scores of networks that predict the next symbol, against the true distribution of the language."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from hudyn.languages import Text
+
 ASSUMED = (0.8, 0.2)  # of a and b while a's are read, in the assignment's squared error
+
+
+@dataclass
+class ScoredTexts:
+    """Texts that networks are scored on, one a row, padded.
+
+    Attributes:
+        symbols: indices into the alphabet, [texts, time].
+        read: whether there is a symbol, bool [texts, time].
+        probabilities: true distribution of the next symbol, [texts, time, alphabet].
+        determined: whether the next symbol is determined, bool [texts, time].
+        states: state labels, [texts, time].
+    """
+
+    symbols: Tensor
+    read: Tensor
+    probabilities: Tensor
+    determined: Tensor
+    states: Tensor
+
+    @classmethod
+    def of(cls, texts: list[Text]) -> "ScoredTexts":
+        """The texts, padded to the longest."""
+        longest = max(len(text.symbols) for text in texts)
+
+        def padded(parts: list[np.ndarray]) -> Tensor:
+            table = np.zeros((len(parts), longest, *parts[0].shape[1:]), parts[0].dtype)
+            for row, part in zip(table, parts, strict=True):
+                row[: len(part)] = part
+            return torch.from_numpy(table)
+
+        return cls(
+            padded([text.symbols for text in texts]),
+            padded([np.ones(len(text.symbols), bool) for text in texts]),
+            padded([text.probabilities for text in texts]).float(),
+            padded([text.determined for text in texts]),
+            padded([text.states for text in texts]),
+        )
+
+    def to(self, device: torch.device) -> "ScoredTexts":
+        """The same on a device."""
+        parts = (self.symbols, self.read, self.probabilities, self.determined, self.states)
+        return ScoredTexts(*(part.to(device) for part in parts))
 
 
 def excess(logits: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:

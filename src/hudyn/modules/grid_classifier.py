@@ -10,7 +10,8 @@ from torch.optim import Optimizer
 
 from hudyn.data.grid import CheckGridDataModule, PointsChunk
 from hudyn.errors import HudynError
-from hudyn.kernels.grid_mlp import Kernel, choose
+from hudyn.kernels.choice import Kernel
+from hudyn.kernels.grid_mlp import choose
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.members import spread
 from hudyn.metrics.success import SuccessRecord

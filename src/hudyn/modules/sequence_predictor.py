@@ -9,12 +9,14 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hudyn.data.sequences import ScoredTexts, SequenceChunk, SequenceDataModule
-from hudyn.kernels.recurrent import Kernel, choose
+from hudyn.data.sequences import SequenceChunk, SequenceDataModule
+from hudyn.kernels.choice import Kernel
+from hudyn.kernels.recurrent import choose
 from hudyn.languages import Counting, FiniteState
 from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
 from hudyn.metrics.members import spread
+from hudyn.metrics.sequences import ScoredTexts
 from hudyn.metrics.success import SuccessHistory
 from hudyn.modules.updates import count_updates, not_finite
 from hudyn.networks.recurrent import RecurrentNetwork, State
@@ -131,7 +133,7 @@ class SequencePredictor(LightningModule):
 
     def validation_step(self, batch: None, batch_idx: int) -> None:
         """Score the members."""
-        data: SequenceDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self._data
         found = {f"test/{name}": values.cpu() for name, values in self._scores(data).items()}
         if self._losses:
             self.results["train/loss"] = torch.cat(self._losses).double().mean(dim=0).cpu()
@@ -143,7 +145,7 @@ class SequencePredictor(LightningModule):
     def test_step(self, batch: None, batch_idx: int) -> None:
         """Score the members, with how far they count and the way they came to it."""
         self.validation_step(batch, batch_idx)
-        data: SequenceDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self._data
         if isinstance(data.language, Counting):
             self.results["test/longest"] = longest(
                 copy.deepcopy(self.population).cpu(), data.language, self.max_n
@@ -154,6 +156,11 @@ class SequencePredictor(LightningModule):
                 "test/first_success": self.success.first_success,
                 "test/sustained_success": self.success.sustained_success,
             }
+
+    @property
+    def _data(self) -> SequenceDataModule:
+        trainer: Any = self.trainer
+        return trainer.datamodule
 
     def _scores(self, data: SequenceDataModule) -> dict[str, Tensor]:
         """Every score that is taken at each evaluation, [members]."""

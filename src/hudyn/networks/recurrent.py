@@ -1,6 +1,7 @@
 """Recurrent networks that predict the next symbol: SRN, LSTM without and with peepholes, GRU."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,7 +29,7 @@ class Trajectory:
     gates: dict[str, Tensor] = field(default_factory=dict)
 
 
-class RecurrentNetwork(nn.Module):
+class RecurrentNetwork(nn.Module, ABC):
     """Reads symbols one at a time and tells the distribution of the next; what its children share.
 
     Args:
@@ -57,6 +58,7 @@ class RecurrentNetwork(nn.Module):
         zeros = self.bias.new_zeros(batch, self.hidden_size)
         return (zeros, zeros) if self.has_context else (zeros,)
 
+    @abstractmethod
     def step(self, symbols: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
         """The state after one more symbol, and the gates' activations, [batch, hidden] each.
 
@@ -64,7 +66,6 @@ class RecurrentNetwork(nn.Module):
             symbols: indices into the alphabet, [batch].
             state: the state before.
         """
-        raise NotImplementedError
 
     def run(self, symbols: Tensor, state: State | None = None) -> Trajectory:
         """Read whole sequences.

@@ -17,7 +17,7 @@ from hudyn.dynamics.dividing_lines import dividing_lines
 from hudyn.figures import classification, diagram, plane, success
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.networks import GridMLP, layer_parameters
-from hudyn.report.tables import number, tidy, write_csv, write_markdown
+from hudyn.report.tables import tidy, write_csv, write_markdown, write_members
 
 FRAMES = 8
 ANIMATION_FRAMES = 72
@@ -80,14 +80,7 @@ class GridReport:
 
     def write_tables(self, folder: Path) -> None:
         """Write every table as CSV into `folder`, those of the best member as Markdown too."""
-        write_csv(
-            folder / "members.csv",
-            (
-                {"member": member, "seed": self.seed + member, "best": int(member == self.best)}
-                | {name: number(values[member]) for name, values in self.results.items()}
-                for member in range(self.members)
-            ),
-        )
+        write_members(folder, self.results, self.seed, self.best)
         for name, rows in (("dividing_lines", self._dividing_lines()), ("activations", self._activations())):
             write_csv(folder / f"{name}.csv", rows)
             write_markdown(folder / f"{name}.md", rows)

@@ -19,7 +19,7 @@ from hudyn.metrics.classification import (
     recalls,
 )
 from hudyn.networks import layer_parameters
-from hudyn.report.tables import write_csv
+from hudyn.report.tables import write_csv, write_members
 
 MISTAKES = 24
 SMALL_MATRICES = 64
@@ -105,18 +105,7 @@ class ImageReport:
         names, matrices = self.class_names, self.matrices
         members = range(len(matrices))
         precision, recall = precisions(matrices), recalls(matrices)
-        write_csv(
-            folder / "members.csv",
-            (
-                {
-                    "member": member,
-                    "seed": self.seed + member,
-                    "best": int(member == self.best),
-                }
-                | {name: values[member].item() for name, values in self.results.items()}
-                for member in members
-            ),
-        )
+        write_members(folder, self.results, self.seed, self.best)
         write_csv(
             folder / "confusion_matrix.csv",
             (

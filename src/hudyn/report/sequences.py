@@ -11,12 +11,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from hudyn.data.sequences import ScoredTexts
 from hudyn.figures import trajectories
 from hudyn.figures.success import success_curves
 from hudyn.languages import Counting, FiniteState, Language, Text
+from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks import RecurrentNetwork, Trajectory, layer_parameters
-from hudyn.report.tables import number, write_csv
+from hudyn.report.tables import write_csv, write_members
 from hudyn.runs import atomic_write
 
 EXAMPLES = 4  # words whose paths are drawn
@@ -80,14 +80,7 @@ class SequenceReport:
 
     def write_tables(self, folder: Path) -> None:
         """Write every table as CSV into `folder`, and the trace as text too."""
-        write_csv(
-            folder / "members.csv",
-            (
-                {"member": member, "seed": self.seed + member, "best": int(member == self.best)}
-                | {name: number(values[member]) for name, values in self.results.items()}
-                for member in range(self.members)
-            ),
-        )
+        write_members(folder, self.results, self.seed, self.best)
         write_csv(folder / "trace.csv", self._trace_rows())
         with atomic_write(folder / "trace.txt") as file:
             file.write(self.trace())

@@ -24,6 +24,29 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[s
         writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
 
 
+def write_members(folder: Path, results: Mapping[str, Tensor], seed: int, best: int) -> None:
+    """Write ``members.csv``: a row a member with its seed, whether it is the best, and every measure it has.
+
+    Args:
+        folder: where to.
+        results: every measure taken, [members].
+        seed: seed of member 0.
+        best: index of the best member.
+
+    Raises:
+        HudynError: the file cannot be written.
+    """
+    members = max(map(len, results.values()))
+    write_csv(
+        folder / "members.csv",
+        (
+            {"member": member, "seed": seed + member, "best": int(member == best)}
+            | {name: _number(values[member]) for name, values in results.items()}
+            for member in range(members)
+        ),
+    )
+
+
 def write_markdown(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write `rows` as a Markdown table, to be pasted into a text. Floats keep 3 digits after the point.
 
@@ -53,7 +76,7 @@ def tidy(value: float) -> float | int:
     return int(value) if value.is_integer() else value
 
 
-def number(value: Tensor) -> float | int | str:
+def _number(value: Tensor) -> float | int | str:
     """A member's measure for a table: empty where there is none."""
     return "" if value.isnan() else tidy(value.double().item())
 
