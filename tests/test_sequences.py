@@ -278,4 +278,5 @@ def test_mistakes_are_named_before_anything_runs(command, tmp_path, arguments, p
     assert outcome.status == 2
     found = problems(outcome)
     assert any(place.startswith(path) and message in f"{place}: {told}" for place, told in found.items()), found
+    assert len(found) == 1
     assert list(tmp_path.iterdir()) == []

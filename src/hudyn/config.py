@@ -229,7 +229,7 @@ def _locate(name: str) -> Callable[..., Any]:
 
 
 def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
-    """Problems that show when the objects are made, which reads no data and writes no files.
+    """Problems that show when the objects are made, which fetches nothing and writes no files.
 
     Args:
         config: the config; arguments that are refused are taken out of it.
@@ -261,7 +261,8 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
         warnings.simplefilter("ignore")
         for path, make in makers.items():
-            if path.split(".")[0] in unsound or (path == "model" and "model.network" not in made):
+            parts = [other for other in makers if other.startswith(f"{path}.")]
+            if path.split(".")[0] in unsound or not set(parts) <= set(made):
                 continue
             while path not in made:
                 try:
@@ -269,10 +270,16 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
                 except Exception as error:
                     problem = _refusal(path, OmegaConf.select(config, path), error)
                     yield problem
-                    if problem.path.rpartition(".")[0] != path:
+                    whole, _, argument = problem.path.rpartition(".")
+                    if whole != path or argument in _required(OmegaConf.select(config, path)._target_):
                         break
                     _repair(config, [problem])
         yield from _check_together(made, get_class(config.model._target_) if "model" not in unsound else None, config)
+
+
+def _required(target: str) -> set[str]:
+    """The arguments that a target cannot do without."""
+    return {name for name, p in inspect.signature(_locate(target)).parameters.items() if p.default is p.empty}
 
 
 def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> Iterator[Problem]:
