@@ -200,6 +200,7 @@ def test_the_best_members_tables_and_figures(population):
         assert animation.n_frames > 20
     page = (population / "report.html").read_text()
     assert all(f'src="figures/{name}.png"' in page for name in expected)
+    assert 'src="figures/training.gif"' in page
     assert "0.231 – 0.882" in page
     table = rows(population / "tables/activations.csv")
     assert all((float(row["output"]) >= 0.5) == (row["label"] == "1") for row in table)

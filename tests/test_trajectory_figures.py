@@ -81,7 +81,9 @@ def test_a_course_has_every_symbol_group_and_unit(length, units):
     groups = {"hidden": wave, "context": 3 * wave, "forget gate": (1 + wave) / 2}
     share = np.full((length, 7), 1 / 7)
     symbols = [*"BTSXPVE" * 12][:length]
-    figure = trajectories.time_course(symbols, groups, [0, 7], "a text", Predictions(share, share, "BTSXPVE"))
+    names = [f"unit {unit}" for unit in range(1, units + 1)]
+    predictions = Predictions(share, share, "BTSXPVE")
+    figure = trajectories.time_course(symbols, groups, [0, 7], names, "a text", predictions)
     panels = dict(zip([*groups, "predicted\nnext", "true\nnext"], figure.axes[::2], strict=False))
     assert all(axes.get_ylabel() == name for name, axes in panels.items())
     assert [label.get_text() for label in panels["true\nnext"].get_xticklabels()] == symbols

@@ -144,6 +144,7 @@ def time_course(
     symbols: Sequence[str],
     series: Mapping[str, np.ndarray],
     starts: Sequence[int],
+    unit_names: Sequence[str],
     title: str,
     predictions: Predictions | None = None,
 ) -> Figure:
@@ -153,6 +154,7 @@ def time_course(
         symbols: the text, [time].
         series: activations of a group of units by its name, [time, units] each; gates are those whose name ends so.
         starts: where words begin.
+        unit_names: names of the units.
         title: heading.
         predictions: of the next symbol, for two panels more.
     """
@@ -164,8 +166,8 @@ def time_course(
     ratios = {"height_ratios": heights, "width_ratios": [figure.get_figwidth(), 0.15]}
     panels, keys = figure.subplots(len(heights), 2, sharex="col", squeeze=False, gridspec_kw=ratios).T
     for axes, (name, values) in zip(panels, series.items(), strict=False):
-        for unit, (line, colour) in enumerate(zip(values.T, itertools.cycle(COLOURS), strict=False), start=1):
-            axes.plot(line, "o-", color=colour, markersize=3, linewidth=1.2, label=f"unit {unit}")
+        for unit, line, colour in zip(unit_names, values.T, itertools.cycle(COLOURS), strict=False):
+            axes.plot(line, "o-", color=colour, markersize=3, linewidth=1.2, label=unit)
         low = 0 if name.endswith("gate") else -1
         if np.abs(values).max() <= 1:
             axes.set_ylim(low - 0.05 * (1 - low), 1 + 0.05 * (1 - low))

@@ -24,7 +24,7 @@ def write_page(run: Run) -> None:
     page = environment.get_template("page.html.jinja").render(
         results=results,
         facts=facts(results),
-        figures=sorted(path.stem for path in run.figures.glob("*.png")),
+        figures=sorted(path.name for path in run.figures.glob("*") if path.suffix in (".png", ".gif")),
         tables=[_table(path) for path in sorted(run.tables.glob("*.csv"))],
         config=(run.folder / "config.yaml").read_text(encoding="utf-8"),
     )
@@ -75,10 +75,12 @@ def interval(summary: dict[str, Any]) -> str:
 def words(name: str) -> str:
     """The name of a file as a heading.
 
+    >>> words("training.gif")
+    'Training'
     >>> words("confusion_matrix")
     'Confusion matrix'
     """
-    return name.replace("_", " ").capitalize()
+    return Path(name).stem.replace("_", " ").capitalize()
 
 
 def is_number(text: str) -> bool:

@@ -20,7 +20,7 @@ from hudyn.report.tables import write_csv, write_members
 from hudyn.runs import atomic_write
 
 EXAMPLES = 4  # words whose paths are drawn
-UNITS = 5  # whose pairs are drawn
+UNITS = 5  # that are drawn
 POSITIONS = 3000  # states that are drawn
 TRACED = 60  # symbols
 MOST_N = 200  # up to which accuracy is drawn against n
@@ -177,15 +177,28 @@ class SequenceReport:
             rows.append(row)
         return rows
 
-    def _states(self) -> dict[str, Figure]:
-        """Scatters of the hidden and the context states, in three dimensions too where there are three units.
+    @cached_property
+    def _scored(self) -> Trajectory:
+        """The best member's way through the texts that it is scored on."""
+        with torch.no_grad():
+            return self.network.run(self.texts.symbols)
 
-        Of more than `UNITS` units, those are drawn that vary most.
-        """
+    @cached_property
+    def _shown(self) -> np.ndarray:
+        """The units that are drawn: all, or of more than `UNITS` those whose hidden states vary most, in order."""
+        spread = self._scored.hidden[self.texts.read].std(dim=0).numpy()
+        return np.sort(np.argsort(-spread, kind="stable")[:UNITS])
+
+    @property
+    def _drawn_heading(self) -> str:
+        """The heading of a figure that shows units."""
+        return self.heading + (f"; the {UNITS} that vary most" if self.network.hidden_size > UNITS else "")
+
+    def _states(self) -> dict[str, Figure]:
+        """Scatters of the hidden and the context states, in three dimensions too where there are three units."""
         if self.network.hidden_size < 2:
             return {}
-        with torch.no_grad():
-            found = self.network.run(self.texts.symbols)
+        found, shown = self._scored, self._shown
         read = self.texts.read.numpy()
         labels = self.texts.states.numpy()[read][:POSITIONS]
         names = None
@@ -197,8 +210,6 @@ class SequenceReport:
         for kind, own in (("hidden", found.hidden), ("context", found.context)):
             if own is None:
                 continue
-            points = own.numpy()[read][:POSITIONS]
-            shown = np.sort(np.argsort(-points.std(axis=0), kind="stable")[:UNITS])
             before = start[0 if kind == "hidden" else 1][shown]
             paths = {}
             for word, way in ways.items():
@@ -206,8 +217,7 @@ class SequenceReport:
                 assert states is not None
                 paths[word] = np.concatenate([before[None], states[0].numpy()[:, shown]])
             units = [f"{kind} {unit + 1}" for unit in shown]
-            part = f"; the {UNITS} that vary most" if self.network.hidden_size > UNITS else ""
-            seen = points[:, shown], labels, paths, before, units, names, self.heading + part
+            seen = own.numpy()[read][:POSITIONS, shown], labels, paths, before, units, names, self._drawn_heading
             figures[f"{kind}_states"] = trajectories.state_scatter(*seen)
             if self.network.hidden_size == 3:
                 figures[f"{kind}_states_3d"] = trajectories.state_scatter_3d(*seen)
@@ -226,14 +236,15 @@ class SequenceReport:
 
     def _time_course(self) -> Figure:
         found, text = self._example
-        series = {"hidden": found.hidden[0].numpy()}
+        parts = {"hidden": found.hidden}
         if found.context is not None:
-            series["context"] = found.context[0].numpy()
-        for name, values in found.gates.items():
-            series[name if name == "candidate" else f"{name} gate"] = values[0].numpy()
+            parts["context"] = found.context
+        parts |= {name if name == "candidate" else f"{name} gate": values for name, values in found.gates.items()}
+        series = {name: values[0].numpy()[:, self._shown] for name, values in parts.items()}
+        units = [f"unit {unit + 1}" for unit in self._shown]
         alphabet = self.language.alphabet
         predictions = trajectories.Predictions(
             found.logits[0].softmax(-1).numpy(), text.probabilities, self.language.alphabet
         )
         symbols = [alphabet[symbol] for symbol in text.symbols]
-        return trajectories.time_course(symbols, series, text.starts.tolist(), self.heading, predictions)
+        return trajectories.time_course(symbols, series, text.starts.tolist(), units, self._drawn_heading, predictions)
