@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import struct
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+if shutil.which("nvidia-smi") is None:
+    os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = Path(os.environ.get("HUDYN_DATA", "data")).expanduser().absolute()

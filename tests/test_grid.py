@@ -14,7 +14,7 @@ from torch import nn
 from hudyn.data.grid import CheckGridDataModule, check_grid, read_points
 from hudyn.dynamics.dividing_lines import DividingLine, dividing_lines
 from hudyn.errors import HudynError
-from hudyn.kernels.grid_mlp import choose, reference
+from hudyn.kernels.grid_mlp import reference, updates_by
 from hudyn.kernels.grid_mlp_numba import updates as fused
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.success import SuccessRecord, wilson_interval
@@ -328,15 +328,15 @@ def test_a_member_that_has_succeeded_for_good_is_frozen_as_it_was(kernel, member
 def test_which_kernel_is_taken():
     def taken(kernel="auto", network=GridMLP, optimizer=adam):
         population = Population(network)
-        return choose(kernel, population, optimizer(population.parameters()))
+        return updates_by(kernel, population, optimizer(population.parameters()))
 
     assert taken() is fused
     assert taken("reference") is reference
-    assert taken(optimizer=partial(torch.optim.SGD, lr=0.1)) is reference
+    assert taken(optimizer=partial(torch.optim.SGD, lr=0.1)) is fused
     assert taken(optimizer=partial(torch.optim.AdamW, lr=0.1)) is reference
-    assert taken(network=lambda: GridMLP().double()) is reference
-    with pytest.raises(HudynError, match=r"model.kernel=numba cannot be taken here: it is made for plain Adam"):
-        taken("numba", optimizer=partial(torch.optim.SGD, lr=0.1))
+    assert taken(network=lambda: GridMLP().bfloat16()) is reference
+    with pytest.raises(HudynError, match=r"model.kernel=numba cannot be taken here: it is made for plain SGD and Adam"):
+        taken("numba", optimizer=partial(torch.optim.AdamW, lr=0.1))
     with pytest.raises(HudynError, match="it is made for GridMLP, the network is a NetLin"):
         taken("numba", network=NetLin)
 
@@ -344,4 +344,4 @@ def test_which_kernel_is_taken():
 def test_without_numba_the_reference_is_taken(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     population = Population(GridMLP)
-    assert choose("auto", population, adam(population.parameters())) is reference
+    assert updates_by("auto", population, adam(population.parameters())) is reference

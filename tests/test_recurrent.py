@@ -1,16 +1,25 @@
 """Recurrent networks against torch.nn's own, and the kernels that train them."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
 from hudyn.errors import HudynError
-from hudyn.kernels.recurrent import choose, reference
-from hudyn.kernels.recurrent_numba import gradients as fused
+from hudyn.kernels.recurrent import (
+    cell,
+    fused,
+    one_by_one,
+    predictions,
+    recurrent_losses,
+    reference,
+    together,
+    updates_by,
+)
 from hudyn.networks import GRU, LSTM, SRN
-from hudyn.population import Population
+from hudyn.population import Population, member_vectors
 
 SYMBOLS = torch.tensor([[0, 1, 2, 2, 1, 0, 0, 2], [2, 2, 1, 0, 1, 1, 0, 0]])
 ONE_HOT = nn.functional.one_hot(SYMBOLS, 3).float()
@@ -111,33 +120,86 @@ NETWORKS = {
     "lstm with peepholes": lambda: LSTM(3, 4, peepholes=True),
     "gru": lambda: GRU(3, 4),
 }
+OPTIMIZERS = {
+    "sgd": partial(torch.optim.SGD, lr=0.1, weight_decay=0.01),
+    "momentum": partial(torch.optim.SGD, lr=0.1, momentum=0.9),
+    "nesterov": partial(torch.optim.SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "adam": partial(torch.optim.Adam, lr=0.01, weight_decay=0.01),
+}
+MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")
 
 
-def sequences(members, batch, seed=0):
-    """Padded symbols and lengths of random sequences."""
+def sequences(*shape, seed=0, longest=11):
+    """Padded symbols and unequal lengths of random sequences."""
     generator = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(1, 12, (members, batch), generator=generator)
-    return torch.randint(3, (members, batch, int(lengths.max()) + 1), generator=generator), lengths
+    lengths = torch.randint(1, longest + 1, shape, generator=generator)
+    lengths.view(-1)[0] = longest
+    symbols = torch.randint(3, (*shape, longest + 1), generator=generator)
+    return symbols.masked_fill(torch.arange(longest + 1) > lengths[..., None], 0), lengths
 
 
-def gradients_of(kernel, build, members, batch, carried, seed=0):
-    population = Population(build, members, seed=3 + seed)
-    symbols, lengths = sequences(seed + members, batch)
-    symbols, lengths = symbols[seed : seed + members], lengths[seed : seed + members]
-    state = ()
-    if carried:
-        parts = 2 if population.network.has_context else 1
-        state = tuple(torch.rand(members, batch, 4, generator=torch.Generator().manual_seed(9)) for _ in range(parts))
+def begun_in(network, members, batch):
+    """A state to begin in, as if carried on."""
+    generator = torch.Generator().manual_seed(9)
+    shape = members, batch, network.hidden_size
+    parts = range(1 + network.has_context)
+    return tuple(torch.rand(shape, generator=generator, dtype=network.bias.dtype) for _ in parts)
+
+
+def losses_and_gradients(kernel, population, symbols, lengths, state):
     losses, ends = kernel(population, symbols, lengths, state)
-    return [losses, *ends, *(parameter.grad for parameter in population.parameters())]
+    losses.sum().backward()
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in population.parameters()]
+    return [losses.detach(), *ends, *gradients]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize(("members", "batch", "carried"), [(1, 1, False), (1, 3, True), (3, 1, False), (4, 3, True)])
-def test_fused_gradients_are_those_of_the_reference(name, members, batch, carried):
-    ours, theirs = (gradients_of(kernel, NETWORKS[name], members, batch, carried) for kernel in (fused, reference))
-    for one, other in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one, torch.zeros_like(one) if other is None else other, rtol=1e-4, atol=1e-6)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("members", "batch", "carried"), [(1, 1, False), (1, 40, True), (3, 1, False), (4, 3, True)])
+def test_fused_gradients_are_those_of_the_reference(name, dtype, members, batch, carried):
+    found = []
+    symbols, lengths = sequences(members, batch)
+    for kernel in (fused, reference):
+        population = Population(NETWORKS[name], members, seed=3).to(dtype)
+        state = begun_in(population.network, members, batch) if carried else ()
+        found.append(losses_and_gradients(kernel, population, symbols, lengths, state))
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-10, "atol": 1e-12}
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, **tolerance)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("members", "batch"), [(1, 1), (2, 3)])
+def test_gradients_are_those_of_finite_differences(name, members, batch):
+    symbols, lengths = sequences(members, batch, longest=5)
+    population = Population(NETWORKS[name], members, seed=1).double()
+    network = population.network
+    parts = [p.detach().reshape(members, -1) for n, p in network.named_parameters() if n != "initial_hidden"]
+    parameters = torch.cat(parts, dim=1).requires_grad_()
+    start = torch.stack(begun_in(network, members, batch)).requires_grad_()
+
+    def losses(start, parameters):
+        return recurrent_losses(cell(network), 3, symbols, lengths, start, parameters)[0]
+
+    assert torch.autograd.gradcheck(losses, (start, parameters))
+
+
+def test_gradients_of_gradients_are_refused():
+    population = Population(NETWORKS["lstm"], 1).double()
+    losses, _ = fused(population, *sequences(1, 1), ())
+    (slope,) = torch.autograd.grad(losses.sum(), population.network.bias, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        slope.sum().backward()
+
+
+def test_the_operator_is_a_good_citizen_of_torch():
+    """Its schema, its autograd and its shapes without data are what torch.library asks for."""
+    network = Population(NETWORKS["lstm"], 2).network
+    symbols, lengths = sequences(2, 3)
+    start = torch.stack(begun_in(network, 2, 3)).requires_grad_()
+    parameters = torch.cat([p.detach().reshape(2, -1) for p in network.parameters()], dim=1).requires_grad_()
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+    torch.library.opcheck(recurrent_losses, ("lstm", 3, symbols, lengths, start, parameters), test_utils=checks)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -145,6 +207,7 @@ def test_the_reference_is_a_plain_mean_over_each_members_own_symbols(name):
     population = Population(NETWORKS[name], 2, seed=3)
     symbols, lengths = sequences(2, 3)
     losses, _ = reference(population, symbols, lengths, ())
+    losses.sum().backward()
     for member in range(2):
         network = population.member(member)
         total = 0.0
@@ -160,28 +223,91 @@ def test_the_reference_is_a_plain_mean_over_each_members_own_symbols(name):
             torch.testing.assert_close(parameter.grad[member], slope, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_members_gradients_are_those_of_its_solo_run_to_the_last_bit(name):
-    def vectors(population):
-        return torch.cat([p.grad.reshape(population.members, -1) for p in population.parameters()], dim=1)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["srn", "lstm with peepholes", "gru"])
+def test_many_updates_in_one_call_are_those_of_torch_one_by_one(name, optimizer, stream):
+    symbols, lengths = sequences(3, 16, 1 if stream else 2)
+    found = []
+    for make_updates in (partial(one_by_one, reference), together):
+        population = Population(NETWORKS[name], 3, seed=3).double()
+        steps, state, results = OPTIMIZERS[optimizer](population.parameters()), (), []
+        for part in (slice(0, 9), slice(9, 16)):
+            losses, state = make_updates(population, steps, symbols[:, part], lengths[:, part], state, stream)
+            results.append(losses)
+        kept = [steps.state[p].get(key) for p in population.parameters() for key in MOMENTS]
+        moments = [moment for moment in kept if moment is not None]
+        found.append([*results, *state, *(p.detach() for p in population.parameters()), *moments])
+        assert len(state) == (1 + population.network.has_context if stream else 0)
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
 
-    symbols, lengths = sequences(5, 2)
-    together = Population(NETWORKS[name], 5, seed=3)
-    fused(together, symbols, lengths, ())
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_members_updates_are_those_of_its_solo_run_to_the_last_bit(name, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    symbols, lengths = sequences(5, 8, 2)
+    alone, everyone = [], Population(NETWORKS[name], 5, seed=3)
+    together(everyone, OPTIMIZERS["adam"](everyone.parameters()), symbols, lengths, (), False)
     for member in range(5):
-        alone = Population(NETWORKS[name], 1, seed=3 + member)
-        fused(alone, symbols[member : member + 1], lengths[member : member + 1], ())
-        assert torch.equal(vectors(alone)[0], vectors(together)[member])
+        population, own = Population(NETWORKS[name], 1, seed=3 + member), slice(member, member + 1)
+        together(population, OPTIMIZERS["adam"](population.parameters()), symbols[own], lengths[own], (), False)
+        alone.append(member_vectors(population.parameters(), 1)[0])
+    assert torch.equal(torch.stack(alone), member_vectors(everyone.parameters(), 5))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_large_batch_is_shared_out_without_changing_a_bit(threads, monkeypatch):
+    symbols, lengths = sequences(2, 70)
+    population = Population(NETWORKS["lstm"], 2)
+    alone = losses_and_gradients(fused, population, symbols, lengths, ())
+    population.zero_grad()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    shared = losses_and_gradients(fused, population, symbols, lengths, ())
+    assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_fused_predictions_are_the_networks_own(name):
+    population = Population(NETWORKS[name], 3, seed=5)
+    symbols, lengths = sequences(4)
+    read = torch.arange(symbols.shape[1]) < lengths[:, None]
+    ours = predictions("numba", population, symbols, read)
+    theirs = predictions("reference", population, symbols, read)
+    torch.testing.assert_close(ours[:, read], theirs[:, read], rtol=1e-5, atol=1e-6)
+
+
+def test_net_inputs_of_any_size_give_no_nan():
+    """Gates that are shut or open to rounding, and tanh at ±1."""
+    for name in ("srn", "lstm with peepholes", "gru"):
+        found = []
+        for kernel in (fused, reference):
+            population = Population(NETWORKS[name], 2).double()
+            with torch.no_grad():
+                for parameter in population.parameters():
+                    parameter *= 1000
+            found.append(losses_and_gradients(kernel, population, *sequences(2, 2), ()))
+        for one, other in zip(*found, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 
 def test_which_kernel_is_taken(monkeypatch):
-    assert choose("auto", Population(SRN_OF_TWO)) is fused
-    assert choose("reference", Population(SRN_OF_TWO)) is reference
-    with pytest.raises(HudynError, match=r"cannot be taken here: it is made for the CPU and float32"):
-        choose("numba", Population(lambda: SRN(2).double()))
+    def updates(kernel, population, optimizer=OPTIMIZERS["sgd"]):
+        return updates_by(kernel, population, optimizer(population.parameters()))
+
+    population = Population(NETWORKS["srn"])
+    assert updates("auto", population) is together
+    assert updates("reference", population).args == (reference,)
+    assert updates("auto", population, torch.optim.RMSprop).args == (fused,)
+    assert updates("numba", population, partial(torch.optim.Adam, amsgrad=True)).args == (fused,)
+    with pytest.raises(HudynError, match=r"model.kernel=triton cannot be taken here: (triton is|it is made for cuda)"):
+        updates("triton", population)
+    with pytest.raises(HudynError, match=r"it is made for cpu, and float32 or float64"):
+        updates("numba", Population(NETWORKS["srn"]).bfloat16())
+    population.network.bias.requires_grad_(False)
+    assert updates("auto", population).args == (fused,)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert choose("auto", Population(SRN_OF_TWO)) is reference
-
-
-def SRN_OF_TWO():  # noqa: N802
-    return SRN(2)
+    assert updates("auto", population).args == (reference,)
+    with pytest.raises(HudynError, match=r'numba is not installed \(pip install "hudyn\[speed\]"\)'):
+        updates("numba", population)

@@ -27,13 +27,19 @@ def chunk(data, epoch, first, last):
     return data._chunk(epoch, first, last)
 
 
+def updates_of(chunk):
+    """Symbols [members, batch, time + 1] and lengths [members, batch] of each update, padded to its own longest."""
+    for symbols, lengths in zip(chunk.symbols.unbind(1), chunk.lengths.unbind(1), strict=True):
+        yield symbols[..., : int(lengths.max()) + 1], lengths
+
+
 # Data -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", [ANB2N, Palindrome(), Dyck()])
 def test_a_sequence_is_words_and_the_first_symbol_of_the_next(language):
     data = SequenceDataModule(language, words=3, members=2, seed=5)
-    for symbols, lengths in chunk(data, 0, 0, 40):
+    for symbols, lengths in updates_of(chunk(data, 0, 0, 40)):
         for member in range(2):
             length = int(lengths[member, 0])
             text = "".join(language.alphabet[symbol] for symbol in symbols[member, 0, : length + 1])
@@ -47,7 +53,7 @@ def test_each_member_has_the_sequences_of_its_own_seed_however_many_there_are():
     together = chunk(SequenceDataModule(ANB2N, members=3, seed=7), 0, 0, 30)
     for member in range(3):
         alone = chunk(SequenceDataModule(ANB2N, members=1, seed=7 + member), 0, 0, 30)
-        for (symbols, lengths), (own, length) in zip(together, alone, strict=True):
+        for (symbols, lengths), (own, length) in zip(updates_of(together), updates_of(alone), strict=True):
             assert torch.equal(lengths[member], length[0])
             assert torch.equal(symbols[member, :, : own.shape[2]], own[0])
     assert not torch.equal(together.symbols[0], together.symbols[1])
@@ -57,7 +63,7 @@ def test_each_member_has_the_sequences_of_its_own_seed_however_many_there_are():
 def test_sequences_do_not_depend_on_how_updates_are_chunked(batch_size):
     def updates(parts):
         data = SequenceDataModule(ANB2N, batch_size=batch_size, evaluation_interval=300)
-        return [update for first, last in parts for update in chunk(data, 1, first, last)]
+        return [update for first, last in parts for update in updates_of(chunk(data, 1, first, last))]
 
     whole, pieces = updates([(0, 90)]), updates([(0, 13), (13, 14), (14, 90)])
     for (symbols, lengths), (other, its) in zip(whole, pieces, strict=True):
@@ -67,7 +73,7 @@ def test_sequences_do_not_depend_on_how_updates_are_chunked(batch_size):
 
 def test_a_stream_goes_on_where_the_last_sequence_ended():
     data = SequenceDataModule(Palindrome(), words=2, stream=True)
-    parts = [*chunk(data, 0, 0, 600)]
+    parts = [*updates_of(chunk(data, 0, 0, 600))]
     for (symbols, lengths), (following, _) in itertools.pairwise(parts):
         assert symbols[0, 0, lengths[0, 0]] == following[0, 0, 0]
 
@@ -81,37 +87,40 @@ def test_batches_cannot_be_streamed():
 
 
 def perfect(texts):
-    """Logits of the true distributions, of one member."""
-    return texts.probabilities.log().clamp(min=-60)[None]
+    """Logits of the true distributions, of one member, and their logarithms and choices."""
+    logits = texts.probabilities.log().clamp(min=-60)[None]
+    return logits, scores.log_probabilities(logits), scores.likeliest(logits)
 
 
 @pytest.mark.parametrize("language", [ANB2N, Palindrome()])
 def test_a_perfect_predictor_scores_perfectly(language):
     texts = ScoredTexts.of([language.text(5, np.random.default_rng(seed)) for seed in range(20)])
-    logits = perfect(texts)
-    assert scores.excess(logits, texts.probabilities, texts.read).item() == pytest.approx(0, abs=1e-6)
-    assert scores.determined_right(logits, texts.probabilities, texts.determined).item() == 1
-    assert scores.margin(logits, texts.probabilities, texts.determined).item() == pytest.approx(0.5)
-    assert scores.legal_right(logits, texts.probabilities, texts.read).item() == 1
+    logits, logs, choices = perfect(texts)
+    assert scores.excess(logs, texts.probabilities, texts.read).item() == pytest.approx(0, abs=1e-6)
+    assert scores.determined_right(choices, texts.probabilities, texts.determined).item() == 1
+    assert scores.margin(logs, texts.probabilities, texts.determined).item() == pytest.approx(0.5)
+    assert scores.legal_right(choices, texts.probabilities, texts.read).item() == 1
     assert scores.legal_above_others(logits, texts.probabilities, texts.read).item()
 
 
 def test_the_excess_is_cross_entropy_above_entropy():
     """Of a uniform predictor it is ln 2 less the entropy; over many words that is the language's."""
     texts = ScoredTexts.of([ANB2N.text(20_000, np.random.default_rng(0))])
-    found = scores.excess(torch.zeros(1, *texts.probabilities.shape), texts.probabilities, texts.read).item()
+    logs = scores.log_probabilities(torch.zeros(1, *texts.probabilities.shape))
+    found = scores.excess(logs, texts.probabilities, texts.read).item()
     assert found == pytest.approx(math.log(2) - ANB2N.entropy, abs=0.003)
     assert ANB2N.entropy == pytest.approx(math.log(4) / 7.5)
 
 
 def test_one_wrong_symbol_is_counted_once():
     texts = ScoredTexts.of([ANB2N.annotate([2, 1])])  # aabbbbabb: 7 determined positions, after each b
-    logits = perfect(texts)
+    logits, *_ = perfect(texts)
     assert int(texts.determined.sum()) == 6
     logits[0, 0, 5] = torch.tensor([-1.0, 1.0])  # after the word, b in place of a
-    assert scores.determined_right(logits, texts.probabilities, texts.determined).item() == pytest.approx(5 / 6)
+    choices, logs = scores.likeliest(logits), scores.log_probabilities(logits)
+    assert scores.determined_right(choices, texts.probabilities, texts.determined).item() == pytest.approx(5 / 6)
     least = 1 / (1 + math.exp(2)) - 0.5
-    assert scores.margin(logits, texts.probabilities, texts.determined).item() == pytest.approx(least)
+    assert scores.margin(logs, texts.probabilities, texts.determined).item() == pytest.approx(least)
     assert not scores.legal_above_others(logits, texts.probabilities, texts.read).item()
 
 
@@ -120,8 +129,10 @@ def test_the_assignments_squared_error_has_a_floor():
     assumed = scores.assumed_distributions(texts.symbols, texts.probabilities)
     floor = scores.squared_error_floor(texts.probabilities, assumed, texts.read)
     assert floor > 0.01
-    assert scores.squared_error(perfect(texts), assumed, texts.read).item() == pytest.approx(floor, rel=1e-5)
-    best = scores.squared_error(assumed.log().clamp(min=-60)[None], assumed, texts.read).item()
+    assert scores.squared_error(perfect(texts)[1], assumed, texts.read).item() == pytest.approx(floor, rel=1e-5)
+    best = scores.squared_error(
+        scores.log_probabilities(assumed.log().clamp(min=-60)[None]), assumed, texts.read
+    ).item()
     assert best == pytest.approx(0, abs=1e-9)
 
 
@@ -131,11 +142,12 @@ class Counter(RecurrentNetwork):
     def __init__(self, limit: int = 1 << 30) -> None:
         super().__init__(2, 1, 1)
         self.limit = nn.Parameter(torch.tensor(float(limit)), requires_grad=False)
+        with torch.no_grad():
+            self.input_weight.copy_(torch.tensor([[2.0, -1.0]]))
+            self.bias.zero_()
 
-    def step(self, symbols, state):
-        (left,) = state
-        left = torch.where(symbols[:, None] == 0, torch.minimum(left + 2, 2 * self.limit), left - 1)
-        return (left,), ()
+    def step(self, from_input, state):
+        return (torch.minimum(state[0] + from_input, 2 * self.limit),), ()
 
     def run(self, symbols, state=None):
         found = super().run(symbols, state)

@@ -1,7 +1,6 @@
 """Sequences of a formal language as a LightningDataModule: words joined, every member on draws of its own."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,12 +31,6 @@ class SequenceChunk:
 
     symbols: Tensor
     lengths: Tensor
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Symbols [members, batch, time + 1] and lengths [members, batch] of each update."""
-        longest = self.lengths.amax(dim=(0, 2)).tolist()
-        for update, most in enumerate(longest):
-            yield self.symbols[:, update, :, : most + 1], self.lengths[:, update]
 
 
 class SequenceDataModule(LightningDataModule):
@@ -73,7 +66,7 @@ class SequenceDataModule(LightningDataModule):
         evaluation_interval: int = 1000,
         evaluation_sequences: int = 200,
         example: str | None = None,
-        updates_per_step: int = 50,
+        updates_per_step: int = 250,
         members: int = 1,
         seed: int = 0,
     ) -> None:
@@ -181,8 +174,7 @@ class SequenceDataModule(LightningDataModule):
 
     def _text(self, seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Symbols of one member's block, and where its words begin."""
-        text = self.language.text(BLOCK * self.words, np.random.default_rng(derived_seed(seed, block)))
-        return text.symbols, text.starts
+        return self.language.symbols(BLOCK * self.words, np.random.default_rng(derived_seed(seed, block)))
 
 
 def _check_memory(language: Counting, words: int, batch_size: int, members: int) -> None:

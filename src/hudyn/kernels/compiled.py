@@ -18,9 +18,9 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
         return njit(function, **settings)
 
 
-def for_members(work: Callable[[np.ndarray], None], members: np.ndarray) -> None:
-    """Do `work` for blocks of `members`, one block a thread; torch's number of threads is taken."""
-    blocks = [block for block in np.array_split(members, torch.get_num_threads()) if len(block)]
+def share_out(work: Callable[[np.ndarray], None], places: np.ndarray) -> None:
+    """Do `work` for blocks of `places`, one block a thread; torch's number of threads is taken."""
+    blocks = [block for block in np.array_split(places, torch.get_num_threads()) if len(block)]
     if len(blocks) == 1:
         work(blocks[0])
     elif blocks:

@@ -5,9 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Adam
 
-from hudyn.kernels.choice import Kernel, takes_numba
+from hudyn.kernels.choice import Kernel, choose, other_optimizer
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
@@ -54,7 +53,7 @@ def _copy_members(chosen: Tensor, sources: list[Any], targets: list[Any]) -> Non
             target[chosen] = source[chosen]
 
 
-def choose(kernel: Kernel, population: Population, optimizer: Any) -> Updates:
+def updates_by(kernel: Kernel, population: Population, optimizer: Any) -> Updates:
     """The function that makes the updates, with the arguments of `reference`.
 
     Args:
@@ -63,13 +62,9 @@ def choose(kernel: Kernel, population: Population, optimizer: Any) -> Updates:
         optimizer: their optimizer.
 
     Raises:
-        HudynError: ``numba`` is asked for and cannot be taken.
+        HudynError: a kernel is asked for that cannot be taken.
     """
-    settings = optimizer.defaults
-    variants = ("amsgrad", "maximize", "decoupled_weight_decay")
-    plain = type(optimizer) is Adam and not any(settings[name] for name in variants)
-    other = None if plain else f"it is made for plain Adam, the optimizer is {type(optimizer).__name__}"
-    if not takes_numba(kernel, population, (GridMLP,), other):
+    if choose(kernel, population, {"numba": (GridMLP,)}, other_optimizer(optimizer)) == "reference":
         return reference
     from hudyn.kernels.grid_mlp_numba import updates
 

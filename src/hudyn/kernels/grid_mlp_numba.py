@@ -1,4 +1,4 @@
-"""The updates of `hudyn.kernels.grid_mlp.reference` for GridMLP and Adam, fused: one loop a member, in numba.
+"""The updates of `hudyn.kernels.grid_mlp.reference`, fused: one loop a member, in numba.
 
 Members do not wait for each other, and what happens to one does not depend on the others, to the last bit.
 """
@@ -7,13 +7,13 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from hudyn.kernels.compiled import compiled, for_members
+from hudyn.kernels.compiled import compiled, share_out
+from hudyn.kernels.optimizers_numba import FusedSteps, optimizer_step
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
-from hudyn.population import Population, member_vectors
+from hudyn.population import Population
 
 SIGMOID, TANH, RELU = range(3)
 CODES = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}
@@ -22,62 +22,24 @@ CODES = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}
 def updates(
     population: Population, optimizer: Any, points: Tensor, labels: Tensor, success: SuccessRecord, number: int
 ) -> None:
-    """See `hudyn.kernels.grid_mlp.reference`."""
+    """See `hudyn.kernels.grid_mlp.reference`; the optimizer is a plain SGD or Adam."""
     network = population.network
     assert isinstance(network, GridMLP)
-    parameters: list[Tensor] = list(population.parameters())
-    states = [_adam_state(optimizer, parameter) for parameter in parameters]
-    tensors: list[list[Tensor]] = [
-        parameters,
-        *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq")),
-    ]
-    vectors = [member_vectors(group, population.members) for group in tensors]  # each [members, parameters]
-    settings = optimizer.param_groups[0]
-    beta1, beta2 = settings["betas"]
-    steps = np.arange(1, number + 1) + states[0]["step"].item()
-    step_sizes = settings["lr"] / (1 - beta1**steps)
-    corrections = np.sqrt(1 - beta2**steps)
-    columns = [points[:, 0].numpy().copy(), points[:, 1].numpy().copy(), labels.numpy()]
-    arrays = [
-        *columns,
-        *(vector.numpy() for vector in vectors),
-        *(counts.numpy() for counts in (success.streak, success.first, success.updates)),
-        *(values.astype(np.float32) for values in (step_sizes, corrections)),
-    ]
-    numbers = [np.float32(value) for value in (1 - beta1, beta2, 1 - beta2, settings["eps"], settings["weight_decay"])]
+    steps = FusedSteps(optimizer, list(population.parameters()), population.members, number)
+    arrays = [points[:, 0].numpy().copy(), points[:, 1].numpy().copy(), labels.numpy()]
+    arrays += [counts.numpy() for counts in (success.streak, success.first, success.updates)]
 
     def train(members: np.ndarray) -> None:
-        _train(members, CODES[network.activation], success.stop_after, *arrays, *numbers)
+        _train(members, CODES[network.activation], success.stop_after, *arrays, *steps.arrays)
 
-    for_members(train, (~success.frozen).nonzero()[:, 0].numpy())
-    for group, vector in zip(tensors, vectors, strict=True):
-        _put_back(vector, group)
-    for state in states:
-        state["step"] += number
-
-
-def _adam_state(optimizer: Any, parameter: Any) -> dict[str, Tensor]:
-    """The optimizer's state of `parameter`, begun as Adam begins it."""
-    state = optimizer.state[parameter]
-    if not state:
-        state["step"] = torch.tensor(0.0)
-        state["exp_avg"] = torch.zeros_like(parameter)
-        state["exp_avg_sq"] = torch.zeros_like(parameter)
-    return state
-
-
-@torch.no_grad()
-def _put_back(vectors: Tensor, tensors: list[Tensor]) -> None:
-    """Copy what `member_vectors` took together back to where it came from."""
-    sizes = [tensor.numel() // len(vectors) for tensor in tensors]
-    for tensor, part in zip(tensors, vectors.split(sizes, dim=1), strict=True):
-        tensor.copy_(part.view_as(tensor))
+    share_out(train, (~success.frozen).nonzero()[:, 0].numpy())
+    steps.put_back()
 
 
 @compiled
 def _train(
-    members, activation, stop_after, xs, ys, labels, parameters, means, squares, streak, first, made, step_sizes,
-    corrections, decay1, beta2, decay2, epsilon, weight_decay,
+    members, activation, stop_after, xs, ys, labels, streak, first, made,
+    adam, parameters, means, squares, step_sizes, corrections, numbers,
 ):  # fmt: skip
     """All updates of each of `members`, or those up to its being frozen.
 
@@ -87,9 +49,9 @@ def _train(
     one = np.float32(1)
     items, width = len(xs), parameters.shape[1]
     size = (width - 1) // 4
-    hidden = np.empty((size, items), np.float32)
-    outputs = np.empty(items, np.float32)  # log-odds, then derivatives of the loss by them
-    gradient = np.empty(width, np.float32)
+    hidden = np.empty((size, items), parameters.dtype)
+    outputs = np.empty(items, parameters.dtype)  # log-odds, then derivatives of the loss by them
+    gradient = np.empty(width, parameters.dtype)
     for member in members:
         weights, mean, square = parameters[member], means[member], squares[member]
         for update in range(len(step_sizes)):
@@ -132,11 +94,7 @@ def _train(
                     by_output += outputs[item] * value
                 gradient[2 * unit], gradient[2 * unit + 1] = by_x, by_y
                 gradient[2 * size + unit], gradient[3 * size + unit] = by_bias, by_output
-            for i in range(width):  # Adam (Kingma & Ba 2015), as torch.optim has it
-                slope = gradient[i] + weight_decay * weights[i]
-                mean[i] += (slope - mean[i]) * decay1
-                square[i] = square[i] * beta2 + slope * slope * decay2
-                weights[i] -= step_sizes[update] * mean[i] / (math.sqrt(square[i]) / corrections[update] + epsilon)
+            optimizer_step(adam, weights, gradient, mean, square, step_sizes[update], corrections[update], numbers)
             made[member] += 1
             if right < items:
                 streak[member] = 0

@@ -67,6 +67,16 @@ class Automaton:
 
     def text(self, words: int, generator: np.random.Generator) -> Text:
         """So many words drawn independently, joined."""
+        symbols, states, _ = self._drawn(words, generator)
+        return self._annotated(symbols, states)
+
+    def symbols(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Symbols and starts of the `text` of the same words, without what is known of it."""
+        symbols, _, starts = self._drawn(words, generator)
+        return symbols, starts
+
+    def _drawn(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Symbols, states after them, and where words begin, of words drawn."""
         word, state = np.arange(words), np.zeros(words, dtype=np.int64)
         lengths = np.zeros(words, dtype=np.int64)
         steps = []
@@ -85,7 +95,7 @@ class Automaton:
         for time, (word, symbol, state) in enumerate(steps):
             places = starts[word] + time
             symbols[places], states[places] = symbol, state
-        return self._annotated(symbols, states)
+        return symbols, states, starts
 
     def accepts(self, word: str) -> bool:
         """Whether it is one whole word.

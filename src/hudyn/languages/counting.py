@@ -62,7 +62,12 @@ class Counting:
 
     def text(self, words: int, generator: np.random.Generator) -> Text:
         """So many words drawn independently, joined."""
-        return self.annotate(generator.choice(len(self._shares), words, p=self._shares) + 1)
+        return self.annotate(self._numbers(words, generator))
+
+    def symbols(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Symbols and starts of the `text` of the same words, without what is known of it."""
+        blocks, ends = self._blocks(self._numbers(words, generator))
+        return self._spelt(blocks), (ends - blocks)[:: len(self.alphabet)]
 
     def word(self, n: int) -> np.ndarray:
         """Symbols of the n-th word, int64 [length].
@@ -78,9 +83,8 @@ class Counting:
         alphabet = len(self.alphabet)
         numbers = np.asarray(ns, dtype=np.int64)
         _check_max("n", numbers.min(initial=1))
-        blocks = np.outer(numbers, self._ratios).ravel()  # [words · alphabet], lengths
-        ends = blocks.cumsum()
-        symbols = np.repeat(np.tile(np.arange(alphabet), len(numbers)), blocks)
+        blocks, ends = self._blocks(numbers)
+        symbols = self._spelt(blocks)
         left = np.repeat(ends, blocks) - np.arange(1, len(symbols) + 1)  # in the block, after each symbol
         following = np.append(symbols[1:], 0)[: len(symbols)]
         probabilities = np.zeros((len(symbols), alphabet))
@@ -98,6 +102,18 @@ class Counting:
         determined[first] = foreseen & ((turn == 0) | (turn == 1))
         states[first] = so_far
         return Text(symbols, probabilities, states, determined, starts=(ends - blocks)[::alphabet])
+
+    def _numbers(self, words: int, generator: np.random.Generator) -> np.ndarray:
+        return generator.choice(len(self._shares), words, p=self._shares) + 1
+
+    def _blocks(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lengths of the words' blocks of one symbol, and where they end, [words · alphabet]."""
+        lengths = np.outer(numbers, self._ratios).ravel()
+        return lengths, lengths.cumsum()
+
+    def _spelt(self, blocks: np.ndarray) -> np.ndarray:
+        alphabet = len(self.alphabet)
+        return np.repeat(np.tile(np.arange(alphabet), len(blocks) // alphabet), blocks)
 
     def accepts(self, word: str) -> bool:
         """Whether it is one whole word, of any n ≥ 1.

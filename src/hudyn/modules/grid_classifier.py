@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from hudyn.data.grid import CheckGridDataModule, PointsChunk
 from hudyn.errors import HudynError
 from hudyn.kernels.choice import Kernel
-from hudyn.kernels.grid_mlp import choose
+from hudyn.kernels.grid_mlp import updates_by
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.members import spread
 from hudyn.metrics.success import SuccessRecord
@@ -90,7 +90,7 @@ class GridClassifier(LightningModule):
         """Choose what makes the updates; there are none to make where all members were frozen before."""
         trainer: Any = self.trainer
         with trainer.precision_plugin.train_step_context():
-            self.make_updates = choose(self.kernel, self.population, self.optimizers(use_pl_optimizer=False))
+            self.make_updates = updates_by(self.kernel, self.population, self.optimizers(use_pl_optimizer=False))
         points = member_vectors([trainer.datamodule.points, trainer.datamodule.labels], 1)[0].cpu()
         if self.trained_on is not None and not torch.equal(points, self.trained_on):
             raise HudynError("The points are not those that the run was begun with. Start a new run for other points.")

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from hudyn.data.sequences import SequenceChunk, SequenceDataModule
 from hudyn.kernels.choice import Kernel
-from hudyn.kernels.recurrent import choose
+from hudyn.kernels.recurrent import predictions, updates_by
 from hudyn.languages import Counting, FiniteState
 from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
@@ -36,7 +36,8 @@ class SequencePredictor(LightningModule):
         members: size of the population.
         seed: seed of member 0; member k has `seed` + k.
         max_n: where the search for N* of a counting language ends.
-        kernel: what gives the gradients: ``reference`` is torch, ``numba`` is fused; ``auto`` takes it where it can.
+        kernel: what makes the updates: ``reference`` is torch, ``numba`` (CPU) and ``triton`` (CUDA) are fused;
+            ``auto`` takes the one that can be taken.
 
     Attributes:
         results: latest value of each measure, ``split/name``: [members].
@@ -90,10 +91,10 @@ class SequencePredictor(LightningModule):
         return self.make_optimizer(self.population.parameters())
 
     def on_train_start(self) -> None:
-        """Choose what gives the gradients."""
+        """Choose what makes the updates."""
         trainer: Any = self.trainer
         with trainer.precision_plugin.train_step_context():
-            self.gradients = choose(self.kernel, self.population)
+            self.make_updates = updates_by(self.kernel, self.population, self.optimizers(use_pl_optimizer=False))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the state that a stream goes on in."""
@@ -112,15 +113,11 @@ class SequencePredictor(LightningModule):
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         trainer: Any = self.trainer
         first = self.global_step
-        losses = []
-        for symbols, lengths in chunk:
-            loss, state = self.gradients(self.population, symbols, lengths, self._state)
-            optimizer.step()
-            losses.append(loss)
-            if trainer.datamodule.stream:
-                self._state = state
-        count_updates(trainer, len(losses))
-        table = torch.stack(losses)  # [updates, members]
+        stream = trainer.datamodule.stream
+        table, self._state = self.make_updates(
+            self.population, optimizer, chunk.symbols, chunk.lengths, self._state, stream
+        )  # [updates, members]
+        count_updates(trainer, len(table))
         if not (finite := table.isfinite()).all():
             row, member = (int(i) for i in (~finite).nonzero()[0])
             raise not_finite(f"The loss of member {member} is {table[row, member]} at update {first + row + 1}.")
@@ -165,27 +162,28 @@ class SequencePredictor(LightningModule):
     def _scores(self, data: SequenceDataModule) -> dict[str, Tensor]:
         """Every score that is taken at each evaluation, [members]."""
         texts = data.evaluation.to(self.device)
-        logits = self._logits(texts)
-        known = texts.probabilities
+        logits, known = self._logits(texts), texts.probabilities
+        logs, choices = scores.log_probabilities(logits), scores.likeliest(logits)
         found = {
-            "excess": scores.excess(logits, known, texts.read),
-            "accuracy": scores.determined_right(logits, known, texts.determined),
-            "legal_accuracy": scores.legal_right(logits, known, texts.read),
+            "excess": scores.excess(logs, known, texts.read),
+            "accuracy": scores.determined_right(choices, known, texts.determined),
+            "legal_accuracy": scores.legal_right(choices, known, texts.read),
         }
         if not isinstance(data.language, Counting):
             legal = scores.legal_above_others(logits, known, texts.read)
-            least = scores.margin(logits, known, texts.determined)
+            least = scores.margin(logs, known, texts.determined)
             found |= {"margin": least, "solved": legal, "strict": legal & (least >= 0)}
             if isinstance(data.language, FiniteState) and len(data.language.long_range):
                 outer = torch.isin(texts.states, torch.tensor(data.language.long_range).to(texts.states)) & texts.read
-                found["long_range_accuracy"] = scores.determined_right(logits, known, outer)
+                found["long_range_accuracy"] = scores.determined_right(choices, known, outer)
             return found
         assumed = scores.assumed_distributions(texts.symbols, known)
-        squared_error = scores.squared_error(logits, assumed, texts.read)
+        squared_error = scores.squared_error(logs, assumed, texts.read)
         pairs = data.pairs.to(self.device)
         logits = self._logits(pairs)
-        solved = scores.determined_right(logits, pairs.probabilities, pairs.determined) == 1
-        least = scores.margin(logits, pairs.probabilities, pairs.determined)
+        logs, choices = scores.log_probabilities(logits), scores.likeliest(logits)
+        solved = scores.determined_right(choices, pairs.probabilities, pairs.determined) == 1
+        least = scores.margin(logs, pairs.probabilities, pairs.determined)
         found |= {"margin": least, "solved": solved, "strict": solved & (least >= 0)}
         floor = scores.squared_error_floor(known, assumed, texts.read)
         return found | {
@@ -198,5 +196,6 @@ class SequencePredictor(LightningModule):
         """Predictions of all members, [members, texts, time, alphabet]."""
         members, (number, time) = self.population.members, texts.symbols.shape
         together = max(1, POSITIONS_AT_ONCE // (members * time))
-        parts = [texts.symbols[first : first + together] for first in range(0, number, together)]
-        return torch.cat([self.population.map(part.expand(members, -1, -1))[0] for part in parts], dim=1)
+        parts = [slice(first, first + together) for first in range(0, number, together)]
+        logits = [predictions(self.kernel, self.population, texts.symbols[part], texts.read[part]) for part in parts]
+        return torch.cat(logits, dim=1) if len(logits) > 1 else logits[0]

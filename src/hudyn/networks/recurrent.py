@@ -58,12 +58,16 @@ class RecurrentNetwork(nn.Module, ABC):
         zeros = self.bias.new_zeros(batch, self.hidden_size)
         return (zeros, zeros) if self.has_context else (zeros,)
 
+    def from_input(self, symbols: Tensor) -> Tensor:
+        """What reaches the units from symbols, indices [...], and the bias: [..., blocks · hidden]."""
+        return F.embedding(symbols, self.input_weight.T) + self.bias
+
     @abstractmethod
-    def step(self, symbols: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
+    def step(self, from_input: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
         """The state after one more symbol, and the gates' activations, [batch, hidden] each.
 
         Args:
-            symbols: indices into the alphabet, [batch].
+            from_input: see `from_input`, [batch, blocks · hidden].
             state: the state before.
         """
 
@@ -76,7 +80,7 @@ class RecurrentNetwork(nn.Module, ABC):
         """
         state = self.initial_state(len(symbols)) if state is None else state
         states, gates = [], []
-        for now in symbols.unbind(dim=1):
+        for now in self.from_input(symbols).unbind(dim=1):
             state, activations = self.step(now, state)
             states.append(state)
             gates.append(activations)
@@ -89,10 +93,6 @@ class RecurrentNetwork(nn.Module, ABC):
         """Logits, hidden and, where there is one, context trajectory, [batch, time, ...] each; see `run`."""
         found = self.run(symbols, state or None)
         return (found.logits, found.hidden) + (() if found.context is None else (found.context,))
-
-    def _net_inputs(self, symbols: Tensor, hidden: Tensor) -> Tensor:
-        """What reaches the units from a symbol and the hidden state before it, [batch, blocks · hidden]."""
-        return self.input_weight.T[symbols] + hidden @ self.hidden_weight.T + self.bias
 
 
 class SRN(RecurrentNetwork):
@@ -124,13 +124,14 @@ class SRN(RecurrentNetwork):
 
     def initial_state(self, batch: int) -> State:
         """The activation of H0, the parameter `initial_hidden`."""
-        return (self._activate(self.initial_hidden).expand(batch, -1),)
+        return (self.activate(self.initial_hidden).expand(batch, -1),)
 
-    def step(self, symbols: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
+    def step(self, from_input: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
         """See `RecurrentNetwork.step`."""
-        return (self._activate(self._net_inputs(symbols, state[0])),), ()
+        return (self.activate(from_input + state[0] @ self.hidden_weight.T),), ()
 
-    def _activate(self, net_inputs: Tensor) -> Tensor:
+    def activate(self, net_inputs: Tensor) -> Tensor:
+        """The activation of hidden units with these net inputs."""
         return torch.tanh(net_inputs) if self.activation == "tanh" else F.relu(net_inputs)
 
 
@@ -153,10 +154,11 @@ class LSTM(RecurrentNetwork):
         self.peepholes = nn.Parameter(torch.empty(3, hidden_size)) if peepholes else None
         _uniform(self)
 
-    def step(self, symbols: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
+    def step(self, from_input: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
         """See `RecurrentNetwork.step`."""
         hidden, context = state
-        to_input, to_forget, to_candidate, to_output = self._net_inputs(symbols, hidden).chunk(4, dim=1)
+        net_inputs = from_input + hidden @ self.hidden_weight.T  # [batch, 4 · hidden]
+        to_input, to_forget, to_candidate, to_output = net_inputs.chunk(4, dim=1)
         if self.peepholes is not None:
             to_input = to_input + self.peepholes[0] * context
             to_forget = to_forget + self.peepholes[1] * context
@@ -186,14 +188,14 @@ class GRU(RecurrentNetwork):
         self.candidate_bias = nn.Parameter(torch.empty(hidden_size))  # of what the reset gate gates
         _uniform(self)
 
-    def step(self, symbols: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
+    def step(self, from_input: Tensor, state: State) -> tuple[State, tuple[Tensor, ...]]:
         """See `RecurrentNetwork.step`."""
         (hidden,) = state
-        from_input = (self.input_weight.T[symbols] + self.bias).chunk(3, dim=1)
+        inputs = from_input.chunk(3, dim=1)
         from_hidden = (hidden @ self.hidden_weight.T).chunk(3, dim=1)
-        reset = torch.sigmoid(from_input[0] + from_hidden[0])
-        update = torch.sigmoid(from_input[1] + from_hidden[1])
-        candidate = torch.tanh(from_input[2] + reset * (from_hidden[2] + self.candidate_bias))
+        reset = torch.sigmoid(inputs[0] + from_hidden[0])
+        update = torch.sigmoid(inputs[1] + from_hidden[1])
+        candidate = torch.tanh(inputs[2] + reset * (from_hidden[2] + self.candidate_bias))
         return ((1 - update) * candidate + update * hidden,), (reset, update, candidate)
 
 
