@@ -32,11 +32,13 @@ class ImageBatch:
         images: float in [-1, 1], [batch, 1, 28, 28], or [members, batch, 1, 28, 28] where each member has its own.
         targets: classes, [batch] or [members, batch].
         divisor: what a sum of losses over this batch is divided by to give the mean loss of the whole update.
+        per_member: whether images and targets have a leading member axis.
     """
 
     images: Tensor
     targets: Tensor
     divisor: float
+    per_member: bool
 
 
 @dataclass
@@ -61,7 +63,7 @@ class ImageChunk:
         axis = int(self.per_member)
         parts = zip(self.images.split(self.sizes, axis), self.targets.split(self.sizes, axis), strict=True)
         for (images, targets), divisor in zip(parts, self.divisors, strict=True):
-            yield ImageBatch(images, targets, divisor)
+            yield ImageBatch(images, targets, divisor, self.per_member)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.classification import multiclass_confusion_matrix
@@ -64,11 +63,9 @@ class MemberChoices(Metric):
         """
         log_probabilities = outputs.log_softmax(-1)
         confidences, choices = log_probabilities.exp().max(-1)
-        expanded = targets.expand(outputs.shape[:-1]).unsqueeze(-1)
-        losses = -log_probabilities.gather(-1, expanded).squeeze(-1)
         self.choices.append(choices.T)  # [batch, members]
         self.confidences.append(confidences.T)
-        self.losses.append(losses.T)
+        self.losses.append(item_losses(log_probabilities, targets).T)
         self.targets.append(targets)
         self.places.append(places)
 
@@ -119,12 +116,18 @@ def member_losses(outputs: Tensor, targets: Tensor) -> Tensor:
         outputs: log-probabilities, or any logits, of the classes, [members, batch, classes].
         targets: true classes, [batch], or [members, batch].
     """
-    members, batch, classes = outputs.shape
-    if members == 1:
-        return F.cross_entropy(outputs[0], targets.reshape(-1), reduction="sum").unsqueeze(0)
-    targets = targets.expand(members, batch).reshape(-1)
-    losses = F.cross_entropy(outputs.reshape(-1, classes), targets, reduction="none")
-    return losses.view(members, batch).sum(dim=1)
+    return item_losses(outputs.log_softmax(-1), targets).sum(dim=1)
+
+
+def item_losses(log_probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Negative log-likelihood of the true class in nats, [members, batch].
+
+    Args:
+        log_probabilities: of the classes, [members, batch, classes].
+        targets: true classes, [batch], or [members, batch].
+    """
+    index = targets.expand(log_probabilities.shape[:-1]).unsqueeze(-1)
+    return -log_probabilities.gather(-1, index).squeeze(-1)
 
 
 def confusion_matrices(choices: Tensor, targets: Tensor, classes: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Image classification by a population of networks."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hudyn.data.image import EvaluationBatch, ImageChunk, KMNISTDataModule
+from hudyn.kernels.dense import gradients_by
 from hudyn.metrics import Choices, MemberChoices, MemberMeans
-from hudyn.metrics.classification import member_losses
+from hudyn.metrics.classification import item_losses
 from hudyn.metrics.members import spread
 from hudyn.modules.updates import count_updates, not_finite
 from hudyn.population import Population
@@ -27,6 +28,7 @@ class ImageClassifier(LightningModule):
         optimizer: makes the optimizer of a list of parameters.
         members: size of the population.
         seed: seed of member 0; member k has `seed` + k.
+        kernel: what gives the gradients: ``reference`` is autograd; ``auto`` takes a fused one where it can.
 
     Attributes:
         results: latest value of each measure, ``split/name``: [members].
@@ -39,11 +41,13 @@ class ImageClassifier(LightningModule):
         optimizer: Callable[[Any], Optimizer],
         members: int = 1,
         seed: int = 0,
+        kernel: Literal["auto", "reference"] = "auto",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.population = Population(network, members, seed)
         self.make_optimizer = optimizer
+        self.kernel: Literal["auto", "reference"] = kernel
         self.train_means = MemberMeans(members)
         self.collected = nn.ModuleDict({split: MemberChoices() for split in ("val", "test")})
         self.results: dict[str, Tensor] = {}
@@ -68,6 +72,12 @@ class ImageClassifier(LightningModule):
         """The optimizer of all members' parameters: it acts element by element, so members do not mix."""
         return self.make_optimizer(self.population.parameters())
 
+    def on_train_start(self) -> None:
+        """Choose what gives the gradients."""
+        trainer: Any = self.trainer
+        with trainer.precision_plugin.train_step_context():
+            self.gradients = gradients_by(self.kernel, self.population)
+
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's means anew."""
         self.train_means.reset()
@@ -76,21 +86,18 @@ class ImageClassifier(LightningModule):
         """Make the chunk's updates, and log the losses of every `log_every_n_steps`-th; tell the samples shown."""
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         first_update = self.global_step
-        losses, right = [], torch.zeros(self.population.members, device=self.device)
+        log_probabilities = []
         for update, batch in enumerate(chunk, start=first_update):
-            outputs = self.population(batch.images, chunk.per_member, update)  # [members, batch, classes]
-            total = member_losses(outputs, batch.targets)  # [members]
-            loss = total / batch.divisor
-            optimizer.zero_grad()
-            loss.sum().backward()
+            log_probabilities.append(self.gradients(self.population, batch, update))
             self._average_gradients()
             optimizer.step()
-            losses.append(loss.detach())
-            right += (outputs.detach().argmax(-1) == batch.targets).sum(dim=1)
-        count_updates(self.trainer, len(losses))
-        table = torch.stack(losses)  # [updates, members]
-        weights = torch.tensor(chunk.divisors, dtype=table.dtype, device=table.device)
-        self.train_means.update((table * weights[:, None]).sum(dim=0), right, sum(chunk.sizes))
+        count_updates(self.trainer, len(chunk.sizes))
+        joined = torch.cat(log_probabilities, dim=1)  # [members, images, classes]
+        losses = item_losses(joined, chunk.targets)  # [members, images]
+        right = (joined.argmax(-1) == chunk.targets).sum(dim=1)
+        self.train_means.update(losses.sum(dim=1), right, sum(chunk.sizes))
+        table = torch.stack([part.sum(dim=1) for part in losses.split(chunk.sizes, dim=1)])  # [updates, members]
+        table /= torch.tensor(chunk.divisors, device=table.device)[:, None]
         if self.trainer.world_size > 1:
             table = self.trainer.strategy.reduce(table, reduce_op="mean")
         self._check_finite(table, first_update)
