@@ -210,6 +210,14 @@ def test_a_seed_gives_one_text(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_symbols_alone_are_those_of_the_text(name):
+    text = language(name).text(70, np.random.default_rng(9))
+    symbols, starts = language(name).symbols(70, np.random.default_rng(9))
+    assert np.array_equal(symbols, text.symbols)
+    assert np.array_equal(starts, text.starts)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_unknown_symbols_are_named(name):
     word = written(name, language(name).text(1, np.random.default_rng(0)).symbols)
     for ask in (language(name).accepts, language(name).read):
