@@ -26,6 +26,9 @@ class Automaton:
     Attributes:
         alphabet: the symbols.
         entropy: of the endless text of words, in nats per symbol.
+        targets: state that each symbol leads to, int64 [states, alphabet]; -1 where it cannot come. State 0 begins and
+            ends words.
+        labels: number that stands for each state in a text, [states].
 
     Raises:
         ValueError: too many states, or too long words.
@@ -50,12 +53,12 @@ class Automaton:
                 table.append((number, self.alphabet.index(symbol), index[to], probability))
         sources, symbols, targets, given = (np.array(column) for column in zip(*table, strict=True))
         shape = len(states), len(self.alphabet)
-        self._targets = np.full(shape, -1)  # -1: no such move
-        self._targets[sources, symbols] = targets
+        self.targets = np.full(shape, -1)  # -1: no such move
+        self.targets[sources, symbols] = targets
         self._probabilities = np.zeros(shape)
         self._probabilities[sources, symbols] = given
         self._determined = self._probabilities.max(axis=1) == 1
-        self._labels = np.array([label(state) for state in states], dtype=float)
+        self.labels = np.array([label(state) for state in states], dtype=float)
         reached = self._probabilities.cumsum(axis=1)
         reached[reached >= reached[:, -1:]] = np.inf  # rounding may leave the last just under 1
         self._thresholds = np.ascontiguousarray(reached[:, :-1].T)  # [alphabet - 1, states]
@@ -85,7 +88,7 @@ class Automaton:
             symbol = np.zeros(len(word), dtype=np.int64)
             for thresholds in self._thresholds:
                 symbol += thresholds[state] <= draws
-            state = self._targets[state, symbol]
+            state = self.targets[state, symbol]
             steps.append((word, symbol, state))
             lengths[word] += 1
             unfinished = state != 0
@@ -123,7 +126,7 @@ class Automaton:
         """The state after each symbol, up to the first symbol that cannot stand where it does."""
         states, state = [], 0
         for symbol in symbols.tolist():
-            state = int(self._targets[state, symbol])
+            state = int(self.targets[state, symbol])
             if state < 0:
                 break
             states.append(state)
@@ -135,7 +138,7 @@ class Automaton:
         return Text(
             symbols,
             self._probabilities.take(states, axis=0),
-            self._labels[states],
+            self.labels[states],
             self._determined[states],
             starts[starts < len(symbols)],
         )
