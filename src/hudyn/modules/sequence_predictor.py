@@ -18,6 +18,7 @@ from hudyn.metrics.longest import longest
 from hudyn.metrics.members import spread
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.metrics.success import SuccessHistory
+from hudyn.modules.snapshots import Snapshots
 from hudyn.modules.updates import count_updates, not_finite
 from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.population import Population
@@ -42,6 +43,7 @@ class SequencePredictor(LightningModule):
     Attributes:
         results: latest value of each measure, ``split/name``: [members].
         success: which members were successful at each evaluation.
+        snapshots: what the members were at evaluations in the course of training.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SequencePredictor(LightningModule):
         self.max_n = max_n
         self.kernel = kernel
         self.success = SuccessHistory()
+        self.snapshots = Snapshots()
         self.results: dict[str, Tensor] = {}
         self._state: State = ()
         self._losses: list[Tensor] = []
@@ -95,6 +98,7 @@ class SequencePredictor(LightningModule):
         trainer: Any = self.trainer
         with trainer.precision_plugin.train_step_context():
             self.make_updates = updates_by(self.kernel, self.population, self.optimizers(use_pl_optimizer=False))
+        self.snapshots.take_if_due(self.global_step, self.population)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the state that a stream goes on in."""
@@ -137,6 +141,7 @@ class SequencePredictor(LightningModule):
         self.results |= found
         if not self.trainer.testing:
             self.success.add(self.global_step, found["test/solved"])
+            self.snapshots.take_if_due(self.global_step, self.population)
         self.log_dict({name: values.double().mean() for name, values in found.items()}, logger=False)
 
     def test_step(self, batch: None, batch_idx: int) -> None:

@@ -42,6 +42,11 @@ class Snapshots(nn.Module):
             self.updates.append(update)
             self.vectors.append(member_vectors(population.parameters(), population.members).cpu())
 
+    def take_if_due(self, update: int, population: Population) -> None:
+        """Take the first snapshot, or one where the next after the last is due."""
+        if not self.updates or update >= self.next_after(self.updates[-1]):
+            self.take(update, population)
+
     def get_extra_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {"updates": self.updates, "vectors": torch.stack(self.vectors) if self.vectors else None}
