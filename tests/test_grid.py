@@ -288,18 +288,14 @@ def test_both_kernels_find_the_same_successes():
     assert (first.updates - second.updates).abs().max() <= 2
 
 
-def test_a_member_is_its_solo_run_to_the_last_bit_on_any_number_of_threads():
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        together, record = trained(fused, [300], members=7, seed=2)
-        torch.set_num_threads(1)
-        for member in range(7):
-            alone, own = trained(fused, [300], seed=2 + member)
-            assert torch.equal(together[member], alone[0])
-            assert record.first[member] == own.first[0]
-    finally:
-        torch.set_num_threads(threads)
+def test_a_member_is_its_solo_run_to_the_last_bit_on_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr("hudyn.kernels.threads._number", 3)
+    together, record = trained(fused, [300], members=7, seed=2)
+    monkeypatch.setattr("hudyn.kernels.threads._number", 1)
+    for member in range(7):
+        alone, own = trained(fused, [300], seed=2 + member)
+        assert torch.equal(together[member], alone[0])
+        assert record.first[member] == own.first[0]
 
 
 def test_members_of_the_reference_are_their_solo_runs_to_float_tolerance():

@@ -246,7 +246,7 @@ def test_many_updates_in_one_call_are_those_of_torch_one_by_one(name, optimizer,
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_members_updates_are_those_of_its_solo_run_to_the_last_bit(name, threads, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr("hudyn.kernels.threads._number", threads)
     symbols, lengths = sequences(5, 8, 2)
     alone, everyone = [], Population(NETWORKS[name], 5, seed=3)
     together(everyone, OPTIMIZERS["adam"](everyone.parameters()), symbols, lengths, (), False)
@@ -263,7 +263,7 @@ def test_a_large_batch_is_shared_out_without_changing_a_bit(threads, monkeypatch
     population = Population(NETWORKS["lstm"], 2)
     alone = losses_and_gradients(fused, population, symbols, lengths, ())
     population.zero_grad()
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr("hudyn.kernels.threads._number", threads)
     shared = losses_and_gradients(fused, population, symbols, lengths, ())
     assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))
 

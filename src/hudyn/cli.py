@@ -1,4 +1,4 @@
-"""The commands: train.py and eval.py. torch is imported only once the command line is known to be sound."""
+"""The commands: train.py, eval.py and analyze.py. torch is imported only once the command line is known to be sound."""
 
 import os
 import sys
@@ -14,6 +14,8 @@ from hudyn.problems import Problem, listing, nearest
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from hudyn.runs import Run
+
 # What may be changed of a run's saved config, where references such as ${members} are already filled in.
 RESUME_MAY_CHANGE = ("trainer.", "data.root=", "allowed_targets=")
 EVALUATION_MAY_CHANGE = ("data.", "trainer.", "callbacks.", "logger.", "allowed_targets=")
@@ -27,6 +29,11 @@ def train() -> None:
 def evaluate() -> None:
     """eval.py: evaluate the run that ``run=<folder>`` names, with any of its settings changed."""
     _guarded(_evaluate)
+
+
+def analyze() -> None:
+    """analyze.py: analyse what the networks of the run that ``run=<folder>`` names do, and how."""
+    _guarded(_analyze)
 
 
 def _guarded(command: Any) -> None:
@@ -95,23 +102,43 @@ def _resume(folder: Path, overrides: list[str]) -> None:
 
 
 def _evaluate() -> None:
+    run, config = _finished("eval.py", EVALUATION_MAY_CHANGE)
+    _evaluate_into("evaluations", run, config)
+
+
+def _analyze() -> None:
+    run, config = _finished("analyze.py", ("callbacks.dynamics.", *EVALUATION_MAY_CHANGE))
+    if "dynamics" not in config.callbacks:
+        _leave(f"{run.folder}: its config has no callbacks.dynamics, as runs of sequences have; nothing to analyse.", 2)
+    config.callbacks = {"dynamics": config.callbacks.dynamics}
+    config.logger = {}
+    analysis = _evaluate_into("analyses", run, config)
+    print("\n".join(analysis.results["dynamics"]["words"]))
+
+
+def _finished(command: str, allowed: tuple[str, ...]) -> "tuple[Run, DictConfig]":
+    """The run that ``run=<folder>`` names, and its config with what the command line changes of it."""
     arguments = sys.argv[1:]
     sys.path.insert(0, str(Path.cwd()))
     folder = _value("run", arguments)
     if folder is None or any(argument.startswith("-") for argument in arguments):
-        _leave("usage: eval.py run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(arguments) else 2)
-    from hudyn.runs import Run, claim_folder
+        _leave(f"usage: {command} run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(arguments) else 2)
+    from hudyn.runs import Run
 
     run = Run.open(Path(folder))
-    overrides = [argument for argument in arguments if not argument.startswith("run=")]
-    config = _changed(run.config, overrides, EVALUATION_MAY_CHANGE)
-    config.trainer.devices, config.trainer.strategy = 1, "auto"  # a second process would evaluate it a second time
+    return run, _changed(run.config, [argument for argument in arguments if not argument.startswith("run=")], allowed)
+
+
+def _evaluate_into(name: str, run: "Run", config: "DictConfig") -> "Run":
+    """Evaluate the run by `config`, in a new folder of its folder `name`."""
     from datetime import datetime
 
+    from hudyn.runs import claim_folder
     from hudyn.training import evaluate
 
-    place = run.folder / "evaluations" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    evaluate(run, config, Path(claim_folder(str(place))))
+    config.trainer.devices, config.trainer.strategy = 1, "auto"  # a second process would evaluate it a second time
+    place = run.folder / name / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    return evaluate(run, config, Path(claim_folder(str(place))))
 
 
 def _value(key: str, arguments: list[str]) -> str | None:
@@ -169,7 +196,8 @@ def _check(arguments: list[str]) -> None:
     composer = Composer(options.overrides, options.multirun, options.config_dir)
     jobs = [(label, settings(config)) for label, config in composer.jobs()]
     # Where Hydra's own errors are all there is to tell, they are told at once, without waiting for torch.
-    targets = not composer.problems or bool(composer.values)
+    own = [override for override in composer.values if not override.key_or_group.startswith("hydra.")]
+    targets = not composer.problems or bool(own)
     found = [(label, problem) for label, config in jobs for problem in check(config, targets)]
     if options.multirun and any(str(config.trainer.get("strategy")).startswith("ddp") for _, config in jobs):
         several = "a sweep's jobs run on one device each: Lightning would start the whole sweep again for every other"

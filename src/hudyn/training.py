@@ -25,6 +25,7 @@ from rich.table import Table
 
 from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.errors import HudynError, Interrupted
+from hudyn.kernels.threads import use_threads
 from hudyn.loggers import TensorBoard
 from hudyn.report.page import interval, numbers, write_page
 from hudyn.runs import Run, environment, rank, summaries, summary
@@ -93,13 +94,16 @@ def check_resumable(run: Run, config: DictConfig) -> None:
             )
 
 
-def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
+def evaluate(run: Run, config: DictConfig, folder: Path) -> Run:
     """Evaluate the last checkpoint of a run.
 
     Args:
         run: the run.
         config: its config, possibly changed.
         folder: where the evaluation's results, tables and figures go.
+
+    Returns:
+        the evaluation, as a run.
 
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.
@@ -130,6 +134,7 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> None:
             environment=environment(str(trainer.strategy.root_device)),
         )
         show(module.results, evaluation)
+    return evaluation
 
 
 def build(config: DictConfig, folder: Path, resumed_at: int | None = None) -> tuple[Any, LightningDataModule, Trainer]:
@@ -141,9 +146,12 @@ def build(config: DictConfig, folder: Path, resumed_at: int | None = None) -> tu
         resumed_at: the update after which a run is continued.
     """
     quieten()
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    threads = config.threads or os.cpu_count() or 1
+    module_class: Any = get_class(config.model._target_)
+    use_threads(threads)
+    torch.set_num_threads(1 if module_class.small_operations else threads)
     settings = OmegaConf.masked_copy(config.model, [key for key in config.model if key not in ("_target_", "network")])
-    module = get_class(config.model._target_)(
+    module = module_class(
         network=partial(instantiate, config.model.network),
         optimizer=instantiate(config.optimizer),
         **instantiate(settings),

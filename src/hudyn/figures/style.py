@@ -51,6 +51,12 @@ def write_png(figure: Figure, file: IO[bytes]) -> None:
     Image.fromarray(pixels(figure)).save(file, format="png")
 
 
+def write_svg(figure: Figure, file: IO[bytes]) -> None:
+    """Write a drawn figure into an open file as SVG, with its text as text."""
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hudyn"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+
+
 @cache
 def kana_fonts() -> list[str]:
     """Installed fonts that have kana."""

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import torch
 from numba import njit
+
+from hudyn.kernels.threads import threads
 
 
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
@@ -19,18 +20,18 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def share_out(work: Callable[[np.ndarray], None], places: np.ndarray) -> None:
-    """Do `work` for blocks of `places`, one block a thread; torch's number of threads is taken."""
-    blocks = [block for block in np.array_split(places, torch.get_num_threads()) if len(block)]
+    """Do `work` for blocks of `places`, one block a thread."""
+    blocks = [block for block in np.array_split(places, threads()) if len(block)]
     if len(blocks) == 1:
         work(blocks[0])
     elif blocks:
         list(_pool(len(blocks)).map(work, blocks))
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
-    if threads not in _pools:
-        _pools[threads] = ThreadPoolExecutor(threads)
-    return _pools[threads]
+def _pool(workers: int) -> ThreadPoolExecutor:
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers)
+    return _pools[workers]
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}

@@ -41,6 +41,8 @@ class GridClassifier(LightningModule):
         snapshots: what the members were in the course of training.
     """
 
+    small_operations = True  # torch waits longer for a second thread than it saves; kernels have threads of their own
+
     def __init__(
         self,
         network: Callable[[], nn.Module],

@@ -35,6 +35,8 @@ class ImageClassifier(LightningModule):
         choices: choices of all members on each split last evaluated.
     """
 
+    small_operations = False
+
     def __init__(
         self,
         network: Callable[[], nn.Module],

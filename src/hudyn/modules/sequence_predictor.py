@@ -46,6 +46,8 @@ class SequencePredictor(LightningModule):
         snapshots: what the members were at evaluations in the course of training.
     """
 
+    small_operations = True  # torch waits longer for a second thread than it saves; kernels have threads of their own
+
     def __init__(
         self,
         network: Callable[..., nn.Module],

@@ -20,11 +20,20 @@ def write_page(run: Run) -> None:
     """
     environment = Environment(loader=PackageLoader("hudyn", "report"), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"numbers": numbers, "interval": interval, "words": words, "is_number": is_number}
-    results = {"error": None, "tags": [], "metrics": {}, "network": {}, "environment": {}, "members": 1} | run.results
+    results = {
+        "error": None,
+        "tags": [],
+        "metrics": {},
+        "network": {},
+        "environment": {},
+        "members": 1,
+        "dynamics": None,
+    } | run.results
     page = environment.get_template("page.html.jinja").render(
         results=results,
         facts=facts(results),
         figures=sorted(path.name for path in run.figures.glob("*") if path.suffix in (".png", ".gif")),
+        pages=sorted(path.name for path in run.figures.glob("*.html")),
         tables=[_table(path) for path in sorted(run.tables.glob("*.csv"))],
         config=(run.folder / "config.yaml").read_text(encoding="utf-8"),
     )

@@ -205,7 +205,7 @@ class SequenceReport:
         if isinstance(self.language, FiniteState):
             names = {float(label): name for label, name in enumerate(self.language.state_names)}
         start = [part[0].detach().numpy() for part in self.network.initial_state(1)]
-        ways = {word: self._run(symbols) for word, symbols in self._words().items()}
+        ways = {word: self._run(symbols) for word, symbols in example_words(self.language, self.texts).items()}
         figures = {}
         for kind, own in (("hidden", found.hidden), ("context", found.context)):
             if own is None:
@@ -223,17 +223,6 @@ class SequenceReport:
                 figures[f"{kind}_states_3d"] = trajectories.state_scatter_3d(*seen)
         return figures
 
-    def _words(self) -> dict[str, Tensor]:
-        """A few different words, from short to long."""
-        found: dict[str, Tensor] = {}
-        for symbols, read in zip(self.texts.symbols, self.texts.read, strict=True):
-            text = "".join(self.language.alphabet[symbol] for symbol in symbols[read])
-            starts = [*self.language.read(text).starts.tolist(), len(text)]
-            found |= {text[first:last]: symbols[first:last] for first, last in itertools.pairwise(starts)}
-        ordered = sorted(found, key=lambda word: (len(word), word))
-        chosen = np.unique(np.linspace(0, len(ordered) - 1, EXAMPLES).round().astype(int))
-        return {ordered[place]: found[ordered[place]] for place in chosen}
-
     def _time_course(self) -> Figure:
         found, text = self._example
         parts = {"hidden": found.hidden}
@@ -248,3 +237,15 @@ class SequenceReport:
         )
         symbols = [alphabet[symbol] for symbol in text.symbols]
         return trajectories.time_course(symbols, series, text.starts.tolist(), units, self._drawn_heading, predictions)
+
+
+def example_words(language: Language, texts: ScoredTexts) -> dict[str, Tensor]:
+    """A few different words of `texts`, from short to long, with their symbols, [length] each."""
+    found: dict[str, Tensor] = {}
+    for symbols, read in zip(texts.symbols, texts.read, strict=True):
+        text = "".join(language.alphabet[symbol] for symbol in symbols[read])
+        starts = [*language.read(text).starts.tolist(), len(text)]
+        found |= {text[first:last]: symbols[first:last] for first, last in itertools.pairwise(starts)}
+    ordered = sorted(found, key=lambda word: (len(word), word))
+    chosen = np.unique(np.linspace(0, len(ordered) - 1, EXAMPLES).round().astype(int))
+    return {ordered[place]: found[ordered[place]] for place in chosen}

@@ -1,0 +1,106 @@
+"""What a run and an analysis tell of how networks do what they do."""
+
+import json
+
+import pytest
+import torch
+
+from .test_train import rows
+
+QUICK = ["trainer.max_steps=60", "data.evaluation_interval=30", "model.max_n=20", "data.evaluation_sequences=30"]
+
+
+COUNTER = ["experiment=lstm_anbn_handset", "model.max_n=20"]
+
+
+def told(outcome):
+    return outcome.results["dynamics"]
+
+
+def test_a_counter_set_by_hand_is_certified(command):
+    counter = command(*COUNTER)
+    found = told(counter)
+    (member,) = found["members"]
+    assert member["kind"] == "linear counter in a cell"
+    assert (member["longest"], member["trained"]) == (20, 4)
+    assert member["words"] in found["words"]
+    assert "context 1 rises 1.00 per a, falls 1.00 per b" in " ".join(found["words"])
+    slopes = {(row["unit"], row["symbol"]): row["slope"] for row in rows(counter.folder / "tables/counters.csv")}
+    assert float(slopes["context 1", "a"]) == pytest.approx(1)
+    assert float(slopes["context 1", "b"]) == pytest.approx(-1)
+    kinds = [{key: share[key] for key in ("kind", "members")} for share in found["kinds"]]
+    assert kinds == [{"kind": "linear counter in a cell", "members": 1}]
+    assert told(counter)["automata"] == {"language_states": 8, "equivalent": 1, "consistent": 1}
+    assert (counter.folder / "tables/automaton.dot").read_text().startswith("digraph")
+    assert (counter.folder / "tables/automaton.mmd").read_text().startswith("stateDiagram")
+    assert "<svg" in (counter.folder / "figures/automaton.svg").read_text()
+    table = rows(counter.folder / "tables/states_by_n.csv")
+    assert [row["network"] for row in table] == [row["language"] for row in table]
+    assert [int(row["language"]) for row in table] == [2 * n for n in range(1, 9)]
+
+
+def test_an_analysis_of_a_run_has_a_folder_of_its_own(command):
+    counter = command(*COUNTER)
+    outcome = command(f"run={counter.folder}", program="analyze")
+    assert outcome.status == 0
+    (folder,) = (counter.folder / "analyses").iterdir()
+    again = json.loads((folder / "results.json").read_text())
+    assert again["dynamics"]["members"] == told(counter)["members"]
+    assert told(counter)["words"][0] in outcome.out
+    assert "How it does it" in (folder / "report.html").read_text()
+
+    checkpoint = torch.load(counter.folder / "checkpoints/last.ckpt", weights_only=True)
+    checkpoint["state_dict"]["population.network.bias"][0] = torch.nan
+    torch.save(checkpoint, counter.folder / "checkpoints/last.ckpt")
+    outcome = command(f"run={counter.folder}", program="analyze")
+    assert outcome.status == 1
+    assert "Member 0 (seed 0) cannot be analysed: network: expected finite parameters, got bias" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
+    outcome = command("experiment=srn_reber_handset", "callbacks.dynamics.learner=true")
+    found = told(outcome)
+    assert found["automata"]["equivalent"] == 1
+    assert found["members"][0]["kind"] is None
+    assert found["kinds"] == []
+    assert "equivalent to the language's own" in found["learned"][1]
+    assert "fork" in (outcome.folder / "tables/automaton.mmd").read_text()
+
+
+def test_untrained_networks_are_told_to_be_none_of_it(command):
+    outcome = command("experiment=srn_anb2n", *QUICK, "members=3", "callbacks.dynamics.animation=true")
+    found = told(outcome)
+    assert [share["kind"] for share in found["kinds"]] == ["not solved"]
+    assert found["kinds"][0]["members"] == 3
+    assert found["automata"]["equivalent"] == 0
+    assert all(member["differs"] for member in found["members"])
+    table = rows(outcome.folder / "tables/mechanisms.csv")
+    assert [row["kind"] for row in table] == ["not solved"] * 3
+    names = {path.name for path in (outcome.folder / "figures").iterdir()}
+    assert {"mechanism.png", "phase_portrait.png", "phase_portrait.gif", "eigenvalues.png", "automaton.svg"} <= names
+    points = rows(outcome.folder / "tables/fixed_points.csv")
+    assert all(abs(float(row["residual"])) < 1e-9 for row in points)
+    assert {row["symbol"] for row in points} == {"a", "b"}
+
+
+def test_three_units_are_shown_in_space(command):
+    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1")
+    page = (outcome.folder / "figures/state_space.html").read_text()
+    assert "plotly.min.js" in page
+    assert (outcome.folder / "figures/plotly.min.js").exists()
+    assert "state_space.html" in (outcome.folder / "report.html").read_text()
+
+
+def test_one_hidden_unit_and_many(command):
+    for size, figure in ((1, "automaton_states.png"), (5, "principal_components.png")):
+        outcome = command("experiment=srn_anbn", *QUICK, "members=1", f"model.network.hidden_size={size}")
+        assert outcome.status == 0, outcome.err
+        assert (outcome.folder / "figures" / figure).exists()
+
+
+def test_a_run_of_images_has_nothing_to_analyse(command):
+    run = command("trainer.max_epochs=1")
+    outcome = command(f"run={run.folder}", program="analyze")
+    assert outcome.status == 2
+    assert "nothing to analyse" in outcome.err
