@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 ARGS ?=
-WHAT ?= epoch
+WHAT ?= run
 
 .DEFAULT_GOAL := help
 .PHONY: help install train eval test lint format bench tensorboard lock wheel clean
@@ -40,7 +40,7 @@ format: $(INSTALLED) ## put the code into style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## measure speed against a plain loop: make bench WHAT=check
+bench: $(INSTALLED) ## measure against plain PyTorch: make bench ARGS="--only srn", make bench WHAT=growth
 	@$(BIN)/python benchmarks/$(WHAT).py $(ARGS)
 
 tensorboard: $(INSTALLED) ## look at the curves of all runs

@@ -1,0 +1,120 @@
+"""What the benchmarks share: a child process and what it cost, ratios, the machine."""
+
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CORES = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process cost from its start to its end.
+
+    Attributes:
+        wall_s: seconds that passed.
+        cpu_s: seconds of all cores, with its own children's.
+        peak_mib: most memory that it held at once.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def child(arguments: Sequence[str], changes: Mapping[str, str] | None = None, status: int = 0) -> tuple[Cost, str]:
+    """Run Python with `arguments` from the repository's root.
+
+    A child is told nothing of threads, so it takes what its own settings give it. Its peak of memory is not below that
+    of this process (Linux counts so), which therefore imports little.
+
+    Args:
+        arguments: the command line after ``python``.
+        changes: variables that are added to the environment.
+        status: exit status that is expected.
+
+    Returns:
+        what it cost, and what it printed.
+
+    Raises:
+        RuntimeError: it ended with another status.
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as told:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, env=environment | dict(changes or {}), stdout=printed, stderr=told
+        )
+        try:
+            _, ended, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(ended)
+        printed.seek(0)
+        told.seek(0)
+        if process.returncode != status:
+            last = "".join(told.readlines()[-20:])
+            raise RuntimeError(f"{' '.join(arguments)} ended with status {process.returncode}:\n{last}")
+        kibibytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+        return Cost(wall, usage.ru_utime + usage.ru_stime, kibibytes / 1024), printed.read()
+
+
+def paired_ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    """Median of the ratios of values measured in turns, and the least and the largest of them.
+
+    >>> paired_ratios([4, 9, 10], [2, 3, 2])
+    (3.0, (2.0, 5.0))
+    """
+    ratios = [a / b for a, b in zip(above, below, strict=True)]
+    return statistics.median(ratios), (min(ratios), max(ratios))
+
+
+def machine(*packages: str) -> dict[str, str | int]:
+    """CPU, cores, Python, versions of `packages` and the date."""
+    return {
+        "cpu": _cpu(),
+        "cores": CORES,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+        "date": f"{datetime.date.today()}",
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def seconds(value: float) -> str:
+    """A time with its unit, three digits long.
+
+    >>> [seconds(value) for value in (0.0000207, 0.00493, 0.0123, 6.151, 123.4)]
+    ['20.7 µs', '4.93 ms', '12.3 ms', '6.15 s', '123 s']
+    """
+    size, unit = next(((s, u) for s, u in ((1, "s"), (1e-3, "ms")) if value >= s), (1e-6, "µs"))
+    return f"{digits(value / size)} {unit}"
+
+
+def digits(value: float) -> str:
+    """Three digits, or all before the point.
+
+    >>> [digits(value) for value in (0.42, 1.234, 45.67, 1234.5)]
+    ['0.42', '1.23', '45.7', '1,234']
+    """
+    return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"

@@ -1,0 +1,437 @@
+"""Every workload against the loop that one writes first in plain PyTorch: python benchmarks/run.py (make bench).
+
+Each measurement is a process of its own; all ways of a workload are taken in turns, so that what else the machine does
+falls on all alike. hudyn's is python train.py; the plain loops are those of plain.py. Two things are measured: the
+updates alone, without import, evaluation and figures, and whole runs, from the start of the process to its end, of
+which hudyn's evaluate, draw figures and write a report, and the plain ones do not. The plain loops make fewer updates,
+which give the time of as many as hudyn made.
+
+A complete run writes benchmarks/results.json and the table of README.md.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from measure import ROOT, Cost, child, digits, machine, paired_ratios, seconds
+
+RESULTS = Path(__file__).with_name("results.json")
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+EPOCH = 938  # updates
+
+
+@dataclass(frozen=True)
+class Workload:
+    """hudyn's run of an experiment, and what it is measured against.
+
+    Attributes:
+        name: what the tables call it.
+        loops: of plain.py; what is asked is asked against the first.
+        end: of hudyn's run.
+        asked: ratio that there is to be at least, and the one aimed at.
+        members: networks trained at once, against as many loops one after the other.
+        unit: updates that the tables' times are of.
+        whole: whether whole runs are measured.
+    """
+
+    name: str
+    loops: tuple[str, ...]
+    end: str
+    asked: tuple[float, float | None]
+    members: int = 1
+    unit: int = 1
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class Start:
+    """What it takes hudyn to start, against what it takes Python to import what it needs.
+
+    Attributes:
+        name: what the tables call it.
+        arguments: of Python.
+        imported: what is imported in comparison.
+        asked: part of that time that it is to take at most, and the one aimed at.
+        status: exit status.
+        run: whether it is a run, which is given a folder.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    imported: str
+    asked: tuple[float, float | None]
+    status: int = 0
+    run: bool = False
+
+
+EXPERIMENTS = {
+    "srn": "experiment=srn_anb2n",
+    "lstm": "experiment=lstm_anb2nc3n",
+    "check": "experiment=check_sigmoid",
+    "lin": "experiment=kmnist_lin",
+    "full": "experiment=kmnist_full",
+    "conv": "experiment=kmnist_conv",
+}
+ONE_UPDATE = ("trainer.max_steps=1", "members=1")
+LOOPS = {  # of plain.py: what the tables call them, and the updates that each makes
+    "srn": ("loop", 1500),
+    "srn_torch": ("loop, torch.nn.RNN", 3000),
+    "lstm": ("loop", 500),
+    "lstm_torch": ("loop, torch.nn.LSTM", 2000),
+    "check": ("loop, DataLoader", 5000),
+    "lin": ("loop, DataLoader", EPOCH),
+    "full": ("loop, DataLoader", EPOCH),
+    "conv": ("loop, DataLoader", 40),
+}
+SRN_LOOPS, LSTM_LOOPS = ("srn", "srn_torch"), ("lstm", "lstm_torch")
+STARTS = [
+    Start("train.py --help", ("train.py", "--help"), "torch", (1 / 2, None)),
+    Start("an unknown experiment", ("train.py", "experiment=unknown"), "torch", (1 / 2, None), status=2),
+    Start(
+        "a run of 1 update",
+        ("train.py", EXPERIMENTS["srn"], *ONE_UPDATE),
+        "lightning.pytorch, torchvision",
+        (1.5, 1.2),
+        run=True,
+    ),
+]
+WORKLOADS = {
+    "srn": [
+        Workload("SRN", SRN_LOOPS, "max_steps=100000", (20, 100)),
+        Workload("SRN, 64 members", SRN_LOOPS, "max_steps=10000", (400, 700), members=64),
+    ],
+    "lstm": [
+        Workload("LSTM", LSTM_LOOPS, "max_steps=50000", (40, 200)),
+        Workload("LSTM, 64 members", LSTM_LOOPS, "max_steps=5000", (500, 1000), members=64),
+    ],
+    "check": [Workload("check, 256 members", ("check",), "max_steps=20000", (150, 250), members=256)],
+    "lin": [
+        Workload("NetLin", ("lin",), "max_epochs=2", (12, 25), unit=EPOCH),
+        Workload("NetLin, 8 members", ("lin",), "max_epochs=2", (30, None), members=8, unit=EPOCH),
+    ],
+    "full": [
+        Workload("NetFull", ("full",), "max_epochs=2", (6, 15), unit=EPOCH),
+        Workload("NetFull, 8 members", ("full",), "max_epochs=2", (8, None), members=8, unit=EPOCH),
+    ],
+    "conv": [Workload("NetConv", ("conv",), "max_steps=40", (1.15, 1.5), unit=EPOCH, whole=False)],
+}
+GROUPS = ["start", *WORKLOADS]
+ON_KMNIST = ("lin", "full", "conv")
+NEVER_DONE = "model.stop_after=1000000"  # of check: no member is frozen before the others
+
+
+class Sample(NamedTuple):
+    """One process: what it cost, and the updates alone."""
+
+    cost: Cost
+    updates: int = 0
+    update_s: float = 0.0  # seconds an update
+    update_cpu_s: float = 0.0
+
+
+Samples = dict[tuple[str, str], list[Sample]]  # of what is run, and how
+
+
+class Bench:
+    """Takes the measurements.
+
+    Args:
+        data: folder of KMNIST, as train.py has it.
+        unpacked: the same, unpacked, as torchvision wants it.
+        place: an empty folder for runs and for what numba compiles.
+
+    Attributes:
+        samples: those taken so far.
+        compile_s: seconds that numba takes to compile what an experiment needs, once on a machine.
+    """
+
+    def __init__(self, data: Path, unpacked: Path, place: Path) -> None:
+        self.samples: Samples = defaultdict(list)
+        self.compile_s: dict[str, float] = {}
+        self._unpacked = unpacked
+        self._place = place
+        self._environment = {"HUDYN_DATA": str(data), "NUMBA_CACHE_DIR": str(place / "numba")}
+        self._runs = 0
+
+    def prepare(self, groups: Iterable[str]) -> None:
+        """Let numba compile what the workloads need, so that no measurement has it."""
+        for group in groups:
+            if group in ("srn", "lstm", "check"):
+                first, again = (self.hudyn((EXPERIMENTS[group], *ONE_UPDATE)).cost.wall_s for _ in range(2))
+                self.compile_s[group] = first - again
+                print(f"numba compiled what {group} needs: {first - again:.1f} s", flush=True)
+
+    def take_starts(self, turn: str) -> None:
+        """Measure what it takes to start, once."""
+        for imported in dict.fromkeys(start.imported for start in STARTS):
+            self._keep(turn, (imported, "import"), Sample(child(["-c", f"import {imported}"])[0]))
+        for start in STARTS:
+            arguments = [*start.arguments, *([f"hydra.run.dir={self._new_folder()}"] if start.run else [])]
+            self._keep(turn, (start.name, "start"), Sample(child(arguments, self._environment, start.status)[0]))
+
+    def take(self, group: str, turn: str) -> None:
+        """Measure all ways of a group's workloads once."""
+        for loop in dict.fromkeys(loop for workload in WORKLOADS[group] for loop in workload.loops):
+            self._keep(turn, (loop, "plain"), self.plain(loop, LOOPS[loop][1]))
+        for workload in WORKLOADS[group]:
+            overrides = [EXPERIMENTS[group], f"members={workload.members}", f"trainer.{workload.end}"]
+            overrides += [NEVER_DONE] if group == "check" else []
+            self._keep(turn, (workload.name, "updates"), self.hudyn([*overrides, "+trainer.limit_val_batches=0"]))
+            if workload.whole:
+                self._keep(turn, (workload.name, "whole"), self.hudyn(overrides))
+
+    def plain(self, loop: str, updates: int) -> Sample:
+        """A loop of plain.py."""
+        arguments = ["benchmarks/plain.py", loop, "--updates", str(updates), "--data", str(self._unpacked)]
+        cost, printed = child(arguments)
+        found = json.loads(printed)
+        return Sample(cost, updates, found["seconds"] / updates, found["cpu_seconds"] / updates)
+
+    def hudyn(self, overrides: Sequence[str]) -> Sample:
+        """A run of train.py."""
+        folder = self._new_folder()
+        cost, _ = child(["train.py", *overrides, f"hydra.run.dir={folder}"], self._environment)
+        spent = json.loads((folder / "results.json").read_text())["time"]
+        return Sample(cost, spent["updates"], spent["fit_s"] / spent["updates"])
+
+    def _new_folder(self) -> Path:
+        self._runs += 1
+        return self._place / str(self._runs)
+
+    def _keep(self, turn: str, key: tuple[str, str], sample: Sample) -> None:
+        self.samples[key].append(sample)
+        print(f"{turn} {key[0]} ({key[1]}): {sample.cost.wall_s:.1f} s", flush=True)
+
+
+def rows(samples: Samples) -> list[dict[str, Any]]:
+    """The tables' rows, of what has been measured."""
+    found: list[dict[str, Any]] = []
+    for workload in (workload for group in WORKLOADS.values() for workload in group):
+        for loop in workload.loops:
+            if pairs := _pairs(samples, (loop, "plain"), (workload.name, "updates")):
+                whole = _pairs(samples, (loop, "plain"), (workload.name, "whole"))
+                found.append(_row(workload, loop, pairs) | {"whole": _whole(workload, whole) if whole else None})
+    starts = ((start, _pairs(samples, (start.imported, "import"), (start.name, "start"))) for start in STARTS)
+    return found + [_start_row(start, pairs) for start, pairs in starts if pairs]
+
+
+def _pairs(samples: Samples, one: tuple[str, str], other: tuple[str, str]) -> list[tuple[Sample, Sample]]:
+    return list(zip(samples.get(one, []), samples.get(other, []), strict=False))
+
+
+def _start_row(start: Start, pairs: Sequence[tuple[Sample, Sample]]) -> dict[str, Any]:
+    imports, starts = ([sample.cost.wall_s for sample in side] for side in zip(*pairs, strict=True))
+    ratio, spread = paired_ratios(starts, imports)
+    return {
+        "workload": start.name,
+        "against": f"import {start.imported}",
+        "against_s": imports,
+        "hudyn_s": starts,
+        "ratio": ratio,
+        "spread": spread,
+        "at_most": start.asked[0],
+        "aim": start.asked[1],
+        "reached": ratio <= start.asked[0],
+        "peak_mib": [_median(sample.cost.peak_mib for sample in side) for side in zip(*pairs, strict=True)],
+    }
+
+
+def _row(workload: Workload, loop: str, pairs: Sequence[tuple[Sample, Sample]]) -> dict[str, Any]:
+    plain = [workload.members * workload.unit * sample.update_s for sample, _ in pairs]
+    ours = [workload.unit * sample.update_s for _, sample in pairs]
+    ratio, spread = paired_ratios(plain, ours)
+    least, aim = workload.asked if loop == workload.loops[0] else (None, None)
+    name = LOOPS[loop][0]
+    return {
+        "workload": workload.name,
+        "against": f"{workload.members} × {name}" if workload.members > 1 else name,
+        "of": "an epoch" if workload.unit == EPOCH else "an update",
+        "against_s": plain,
+        "hudyn_s": ours,
+        "ratio": ratio,
+        "spread": spread,
+        "at_least": least,
+        "aim": aim,
+        "reached": None if least is None else ratio >= least,
+    }
+
+
+def _whole(workload: Workload, pairs: Sequence[tuple[Sample, Sample]]) -> dict[str, Any]:
+    """Whole runs; of plain ones, what a process takes beside its updates and the time of as many as hudyn made."""
+    updates = pairs[0][1].updates
+    walls, cpus = [], []
+    for plain, _ in pairs:
+        more = updates - plain.updates
+        walls.append(workload.members * (plain.cost.wall_s + more * plain.update_s))
+        cpus.append(workload.members * (plain.cost.cpu_s + more * plain.update_cpu_s))
+    ours = [sample.cost.wall_s for _, sample in pairs]
+    ratio, spread = paired_ratios(walls, ours)
+    return {
+        "updates": updates,
+        "against_s": walls,
+        "hudyn_s": ours,
+        "ratio": ratio,
+        "spread": spread,
+        "cpu_s": [_median(cpus), _median(sample.cost.cpu_s for _, sample in pairs)],
+        "peak_mib": [_median(sample.cost.peak_mib for sample in side) for side in zip(*pairs, strict=True)],
+    }
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """One row of the table of updates alone: workload, against, plain → hudyn, ratio (spread), asked."""
+    times = f"{seconds(_median(row['against_s']))} → {seconds(_median(row['hudyn_s']))}"
+    return [row["workload"], row["against"], times, _with_spread(row), _asked(row)]
+
+
+def _with_spread(row: dict[str, Any]) -> str:
+    low, high = map(digits, row["spread"])
+    return f"{digits(row['ratio'])}×" + (f" ({low}–{high})" if low != high else "")
+
+
+def _asked(row: dict[str, Any]) -> str:
+    most, least, aim = row.get("at_most"), row.get("at_least"), row["aim"]
+    if most is None and least is None:
+        return ""
+    bound = f"≤ {most:g}×" if most is not None else f"≥ {least:,g}×"
+    return bound + (f", aim {aim:,g}×" if aim is not None else "")
+
+
+def show(found: Sequence[dict[str, Any]], compile_s: dict[str, float], title: str, console: Console) -> None:
+    """Print the tables of updates alone and of whole runs."""
+    table = Table(title=f"updates alone, all members together; {title}", title_justify="left")
+    for column in ("workload", "against", "its time → hudyn's", "ratio (spread)", "asked", "reached"):
+        table.add_column(column, justify="right" if column.startswith(("its", "ratio")) else "left")
+    for row in found:
+        table.add_row(*cells(row), {None: "", True: "yes", False: "[bold]no[/]"}[row["reached"]])
+    console.print(table)
+    table = Table(title="whole runs, from the start of the process to its end", title_justify="left")
+    for column in ("workload", "against", "updates", "time", "ratio (spread)", "CPU seconds", "peak memory, MiB"):
+        table.add_column(column, justify="left" if column in ("workload", "against") else "right")
+    for row in (row for row in found if row.get("whole")):
+        whole = row["whole"]
+        times = f"{seconds(_median(whole['against_s']))} → {seconds(_median(whole['hudyn_s']))}"
+        cpu, memory = (" → ".join(f"{value:,.0f}" for value in whole[name]) for name in ("cpu_s", "peak_mib"))
+        table.add_row(row["workload"], row["against"], f"{whole['updates']:,}", times, _with_spread(whole), cpu, memory)
+    if table.rows:
+        console.print(table)
+        console.print(
+            "The plain runs' time is worked out from fewer updates; they evaluate, draw and write nothing. "
+            "Memory is of one plain process."
+        )
+    for group, took in compile_s.items():
+        console.print(f"once on a machine, numba compiles for {group}: {took:.1f} s")
+
+
+def markdown(found: Sequence[dict[str, Any]], title: str) -> str:
+    """The README's table."""
+    lines = [
+        f"Updates alone, all members together; {title}:",
+        "",
+        "| workload | against | its time → hudyn's | ratio (spread) | asked |",
+        "|---|---|---|---|---|",
+    ]
+    for row in found:
+        name, *others = cells(row)
+        of = f", {row['of']}" if "of" in row else ""
+        lines.append("| " + " | ".join([name + of, *others]) + " |")
+    return "\n".join(lines)
+
+
+def replace_table(readme: Path, text: str) -> bool:
+    """Put `text` between the markers of `readme`; False where it has none."""
+    before, begin, rest = readme.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        return False
+    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    return True
+
+
+def unpack(data: Path, place: Path) -> str | None:
+    """Unpack KMNIST's files as torchvision wants them; the reason where they are not there."""
+    found = {path.name.removesuffix(".gz"): path for path in data.glob("KMNIST/raw/*-ubyte*")}
+    if len(found) < 4:
+        return f"KMNIST is not in {data}: python train.py experiment=kmnist_lin fetches it; HUDYN_DATA says where it is"
+    folder = place / "KMNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name, path in found.items():
+        content = path.read_bytes()
+        (folder / name).write_bytes(gzip.decompress(content) if path.suffix == ".gz" else content)
+    return None
+
+
+def chosen_groups(names: Sequence[str]) -> Iterator[str]:
+    """The groups called so, all where no name is given.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    for name in names or GROUPS:
+        if name not in GROUPS:
+            raise ValueError(f"--only {name}: there is no such workload; expected {', '.join(GROUPS)}")
+        yield name
+
+
+def main() -> None:
+    """Measure, print the tables, and after a complete run write them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    try:
+        groups = list(chosen_groups(options.only))
+    except ValueError as error:
+        parser.error(str(error))
+    data = Path(os.environ.get("HUDYN_DATA", "data")).absolute()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        bench = Bench(data, place / "data", place)
+        if set(groups) & set(ON_KMNIST) and (reason := unpack(data, place / "data")):
+            print(f"left out: {', '.join(ON_KMNIST)}. {reason}", flush=True)
+            groups = [group for group in groups if group not in ON_KMNIST]
+        stopped: BaseException | None = None
+        try:
+            bench.prepare(groups)
+            for turn in (f"[{turn}/{options.repeats}]" for turn in range(1, options.repeats + 1)):
+                for group in groups:
+                    if group == "start":
+                        bench.take_starts(turn)
+                    else:
+                        bench.take(group, turn)
+        except (KeyboardInterrupt, RuntimeError) as error:
+            stopped = error
+    about = machine("torch", "numba")
+    found = rows(bench.samples)
+    turns = f"medians of {options.repeats} turns (least–most)" if options.repeats > 1 else "one turn"
+    title = f"{turns}; {about['cpu']}, {about['cores']} cores, torch {about['torch']}"
+    show(found, bench.compile_s, title, Console(width=None if sys.stdout.isatty() else 150))
+    if stopped is not None:
+        print(f"{str(stopped) or 'stopped'}\nThis is what had been measured; nothing is written.", file=sys.stderr)
+        sys.exit(130 if isinstance(stopped, KeyboardInterrupt) else 1)
+    if options.only:
+        print("nothing is written: --only leaves workloads out")
+        return
+    everything = {"machine": about, "repeats": options.repeats, "compile_s": bench.compile_s, "rows": found}
+    RESULTS.write_text(json.dumps(everything, indent=1) + "\n")
+    if not replace_table(ROOT / "README.md", markdown(found, title)):
+        print(f"README.md is left as it is: it has no lines {BEGIN} and {END} to put the table between")
+
+
+if __name__ == "__main__":
+    main()

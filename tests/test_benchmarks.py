@@ -1,0 +1,245 @@
+"""The benchmarks: that plain loops do the same work as hudyn, and that what is told of them is worked out rightly."""
+
+import random
+import sys
+from itertools import islice
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from hudyn import networks
+from hudyn.data import CheckGridDataModule, files
+from hudyn.languages import Counting
+
+from .conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import measure
+import plain
+import run
+
+RATIOS = (1, 2, 3)
+SYMBOLS = plain.draw_sequence(RATIOS, random.Random(1))
+
+
+def given(loop, network):
+    """Give a plain network, or one of torch.nn, the weights of hudyn's."""
+    recurrent = getattr(loop, "recurrent", None)
+    with torch.no_grad():
+        if recurrent is None:
+            loop.w.copy_(network.input_weight.T)
+            loop.u.copy_(network.hidden_weight.T)
+            loop.b.copy_(network.bias)
+        else:
+            recurrent.weight_ih_l0.copy_(network.input_weight)
+            recurrent.weight_hh_l0.copy_(network.hidden_weight)
+            recurrent.bias_ih_l0.copy_(network.bias)
+            recurrent.bias_hh_l0.zero_()
+        if hasattr(loop, "h0"):
+            loop.h0.copy_(network.initial_hidden)
+    loop.output.load_state_dict(network.output.state_dict())
+    return loop
+
+
+@pytest.mark.parametrize(
+    ("loop", "network"),
+    [
+        (plain.SRN, lambda: networks.SRN(3, 4, init_std=0.7)),
+        (plain.TorchRNN, lambda: networks.SRN(3, 4, init_std=0.7)),
+        (plain.LSTM, lambda: networks.LSTM(3, 4)),
+        (plain.TorchLSTM, lambda: networks.LSTM(3, 4)),
+    ],
+)
+def test_loops_over_time_do_what_hudyns_networks_do(loop, network):
+    ours = network()
+    peer = given(loop(3, 4), ours)
+    loss = F.cross_entropy(ours(SYMBOLS[None, :-1])[0][0], SYMBOLS[1:])
+    found = plain.sequence_loss(peer, SYMBOLS)
+    torch.testing.assert_close(found, loss)
+    loss.backward()
+    found.backward()
+    torch.testing.assert_close(peer.output.weight.grad, ours.output.weight.grad)
+    if hasattr(peer, "h0"):
+        torch.testing.assert_close(peer.h0.grad, ours.initial_hidden.grad)
+
+
+@pytest.mark.parametrize("name", ["NetLin", "NetFull", "NetConv"])
+def test_image_networks_are_hudyns(name):
+    ours, peer = getattr(networks, name)(), getattr(plain, name)()
+    with torch.no_grad():
+        for to, source in zip(peer.parameters(), ours.parameters(), strict=True):
+            to.copy_(source)
+    images = torch.rand(3, 1, 28, 28)
+    torch.testing.assert_close(peer(images), ours(images))
+
+
+def test_the_check_network_and_its_points_are_hudyns():
+    ours, peer, data = networks.GridMLP(5), plain.Check(), CheckGridDataModule()
+    peer.load_state_dict(ours.state_dict())
+    points, labels = plain.nine_points()
+    torch.testing.assert_close(peer(points), torch.sigmoid(ours(points)))
+    known = dict(zip(map(tuple, data.points.tolist()), data.labels.tolist(), strict=True))
+    assert dict(zip(map(tuple, points.tolist()), labels.tolist(), strict=True)) == known
+
+
+def test_sequences_are_of_the_recipe():
+    generator = random.Random(0)
+    language = Counting(RATIOS)
+    lengths = set()
+    for _ in range(50):
+        *text, following = plain.draw_sequence(RATIOS, generator).tolist()
+        read = language.read("".join("abc"[symbol] for symbol in text))
+        assert (following, len(read.starts)) == (0, 5)
+        lengths |= set(torch.tensor([*read.starts, len(text)]).diff().tolist())
+    assert lengths == {6, 12, 18, 24}
+
+
+def test_an_srn_with_weights_near_0_begins_as_a_coin():
+    loss = next(plain.updates_of("srn", ROOT))
+    assert loss.item() == pytest.approx(0.6931, abs=2e-3)
+
+
+@pytest.mark.parametrize("name", plain.LOOPS)
+def test_every_loop_changes_its_network_by_two_updates(name, small_data):
+    losses = [loss.item() for loss in islice(plain.updates_of(name, small_data), 3)]
+    assert len(set(losses)) == 3
+    assert all(0 < loss < 5 for loss in losses)
+
+
+def optimizer(file, network, **changes):
+    """hudyn's, as conf/optimizer/ has it."""
+    settings = OmegaConf.merge(OmegaConf.load(ROOT / "conf" / "optimizer" / f"{file}.yaml"), changes)
+    return instantiate(settings)(network.parameters())
+
+
+def test_updates_on_words_are_of_hudyns_recipe():
+    ours = networks.LSTM(3, 3)
+    peer = given(plain.LSTM(3, 3), ours)
+    found = [loss.item() for loss in islice(plain.train_on_words(peer, RATIOS, random.Random(5)), 3)]
+    steps, generator, losses = optimizer("sgd_plain", ours), random.Random(5), []
+    for _ in range(3):
+        symbols = plain.draw_sequence(RATIOS, generator)
+        losses.append(F.cross_entropy(ours(symbols[None, :-1])[0][0], symbols[1:]))
+        steps.zero_grad()
+        losses[-1].backward()
+        steps.step()
+    assert found == pytest.approx([loss.item() for loss in losses], rel=1e-6)
+    torch.testing.assert_close(peer.u.T, ours.hidden_weight, rtol=0, atol=1e-7)
+
+
+def test_updates_on_the_nine_points_are_of_hudyns_recipe():
+    ours, peer = networks.GridMLP(5), plain.Check()
+    peer.load_state_dict(ours.state_dict())
+    points, labels = plain.nine_points()
+    list(islice(plain.train_on_points(peer, points, labels), 30))
+    steps = optimizer("adam", ours, weight_decay=1e-5)  # the latter is of the experiment
+    for _ in range(30):
+        steps.zero_grad()
+        F.binary_cross_entropy_with_logits(ours(points), labels).backward()
+        steps.step()
+    torch.testing.assert_close(dict(peer.named_parameters()), dict(ours.named_parameters()), rtol=0, atol=1e-5)
+
+
+def test_updates_on_images_are_of_hudyns_recipe(small_data):
+    images, labels = files.read(small_data, "KMNIST", "train")
+    loader = plain.images_of(small_data)
+    shown, targets = (torch.cat(parts) for parts in zip(*loader, strict=True))
+    torch.testing.assert_close(shown.squeeze(1), images / 127.5 - 1)
+    assert torch.equal(targets, labels)
+    ours, peer = networks.NetFull(), plain.NetFull()
+    peer.load_state_dict(ours.state_dict())
+    list(islice(plain.train_on_images(peer, loader, momentum=0.5), 5))
+    steps = optimizer("sgd", ours)
+    for first in range(0, 300, 64):
+        steps.zero_grad()
+        F.nll_loss(ours(shown[first : first + 64]), labels[first : first + 64]).backward()
+        steps.step()
+    torch.testing.assert_close(dict(peer.named_parameters()), dict(ours.named_parameters()))
+
+
+# What is told ---------------------------------------------------------------------------------------------------
+
+
+def test_a_child_is_measured():
+    busy = "import time; held = bytearray(200 << 20)\nwhile time.process_time() < 0.3: pass\nprint('done')"
+    cost, printed = measure.child(["-c", busy])
+    assert printed == "done\n"
+    assert 0.3 <= cost.cpu_s <= cost.wall_s + 0.1
+    assert 200 < cost.peak_mib < 1000
+
+
+def test_a_child_that_fails_says_why():
+    with pytest.raises(RuntimeError, match="status 3:\nno such luck"):
+        measure.child(["-c", "import sys; print('no such luck', file=sys.stderr); sys.exit(3)"])
+    measure.child(["-c", "import sys; sys.exit(3)"], status=3)
+
+
+def test_ratios_are_paired():
+    assert measure.paired_ratios([4, 9, 10], [2, 3, 2]) == (3, (2, 5))
+    assert measure.paired_ratios([6], [3]) == (2, (2, 2))
+    with pytest.raises(ValueError, match="shorter"):
+        measure.paired_ratios([1, 2], [1])
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(2.07e-5, "20.7 µs"), (0.00493, "4.93 ms"), (0.0123, "12.3 ms"), (6.151, "6.15 s"), (1234, "1,234 s")],
+)
+def test_times_have_units(value, told):
+    assert measure.seconds(value) == told
+
+
+def sampled():
+    """Two turns of SRN with 64 members, and one of them whole; a loop's update takes 2 ms, then 4 ms."""
+    cost = measure.Cost
+    return {
+        ("srn", "plain"): [run.Sample(cost(5, 6, 300), 1000, t, 1.5 * t) for t in (0.002, 0.004)],
+        ("SRN, 64 members", "updates"): [run.Sample(cost(9, 9, 900), 10_000, 1e-3)] * 2,
+        ("SRN, 64 members", "whole"): [run.Sample(cost(10, 12, 950), 10_000, 1e-3)],
+        ("torch", "import"): [run.Sample(cost(2, 2, 200))],
+        ("train.py --help", "start"): [run.Sample(cost(1.5, 2, 60))],
+    }
+
+
+def test_rows_tell_how_much_faster():
+    many, start = run.rows(sampled())
+    assert many["against"] == "64 × loop"
+    assert many["against_s"] == pytest.approx([0.128, 0.256])
+    assert (many["ratio"], *many["spread"]) == pytest.approx((192, 128, 256))
+    assert (many["at_least"], many["reached"]) == (400, False)
+    whole = many["whole"]
+    assert whole["against_s"] == pytest.approx([64 * (5 + 9000 * 0.002)])
+    assert whole["ratio"] == pytest.approx(64 * 23 / 10)
+    assert whole["cpu_s"] == pytest.approx([64 * (6 + 9000 * 0.003), 12])
+    assert whole["peak_mib"] == [300, 950]
+    assert (start["ratio"], start["at_most"], start["reached"]) == (0.75, 0.5, False)
+
+
+def test_the_readmes_table(tmp_path):
+    text = run.markdown(run.rows(sampled()), "one turn")
+    assert "| SRN, 64 members, an update | 64 × loop | 192 ms → 1.00 ms | 192× (128–256) | ≥ 400×, aim 700× |" in text
+    assert "| train.py --help | import torch | 2.00 s → 1.50 s | 0.75× | ≤ 0.5× |" in text
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
+    assert run.replace_table(readme, text)
+    assert run.replace_table(readme, text)
+    assert readme.read_text() == f"before\n<!-- bench -->\n{text}\n<!-- /bench -->\nafter\n"
+    readme.write_text("no place\n")
+    assert not run.replace_table(readme, text)
+    assert readme.read_text() == "no place\n"
+
+
+def test_names_of_workloads():
+    assert list(run.chosen_groups([])) == ["start", "srn", "lstm", "check", "lin", "full", "conv"]
+    with pytest.raises(ValueError, match="--only sr: there is no such workload; expected start, srn, lstm"):
+        list(run.chosen_groups(["lin", "sr"]))
+
+
+def test_kmnist_is_unpacked_where_it_is(small_data, tmp_path):
+    assert "HUDYN_DATA says where it is" in run.unpack(tmp_path, tmp_path / "none")
+    assert run.unpack(small_data, tmp_path / "all") is None
+    assert len(list(plain.images_of(tmp_path / "all"))) == 5
