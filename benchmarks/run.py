@@ -119,16 +119,17 @@ WORKLOADS = {
     "check": [Workload("check, 256 members", ("check",), "max_steps=20000", (150, 250), members=256)],
     "lin": [
         Workload("NetLin", ("lin",), "max_epochs=2", (12, 25), unit=EPOCH),
-        Workload("NetLin, 8 members", ("lin",), "max_epochs=2", (30, None), members=8, unit=EPOCH),
+        Workload("NetLin, 8 members", ("lin",), "max_epochs=2", (30, None), members=8, unit=EPOCH, whole=False),
     ],
     "full": [
         Workload("NetFull", ("full",), "max_epochs=2", (6, 15), unit=EPOCH),
-        Workload("NetFull, 8 members", ("full",), "max_epochs=2", (8, None), members=8, unit=EPOCH),
+        Workload("NetFull, 8 members", ("full",), "max_epochs=2", (8, None), members=8, unit=EPOCH, whole=False),
     ],
     "conv": [Workload("NetConv", ("conv",), "max_steps=40", (1.15, 1.5), unit=EPOCH, whole=False)],
 }
 GROUPS = ["start", *WORKLOADS]
 ON_KMNIST = ("lin", "full", "conv")
+ALONE = ("+trainer.limit_val_batches=0", "~callbacks.report")  # no evaluation, no figures
 NEVER_DONE = "model.stop_after=1000000"  # of check: no member is frozen before the others
 
 
@@ -188,7 +189,8 @@ class Bench:
         for workload in WORKLOADS[group]:
             overrides = [EXPERIMENTS[group], f"members={workload.members}", f"trainer.{workload.end}"]
             overrides += [NEVER_DONE] if group == "check" else []
-            self._keep(turn, (workload.name, "updates"), self.hudyn([*overrides, "+trainer.limit_val_batches=0"]))
+            without = ["~callbacks.dynamics"] if group in ("srn", "lstm") else []
+            self._keep(turn, (workload.name, "updates"), self.hudyn([*overrides, *ALONE, *without]))
             if workload.whole:
                 self._keep(turn, (workload.name, "whole"), self.hudyn(overrides))
 

@@ -1,5 +1,6 @@
 """What a run and an analysis tell of how networks do what they do."""
 
+import importlib.util
 import json
 
 import pytest
@@ -64,12 +65,13 @@ def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
     assert found["automata"]["equivalent"] == 1
     assert found["members"][0]["kind"] is None
     assert found["kinds"] == []
-    assert "equivalent to the language's own" in found["learned"][1]
+    assert found["words"][-1].startswith("By L*, 7 states: equivalent to the language's own")
     assert "fork" in (outcome.folder / "tables/automaton.mmd").read_text()
 
 
 def test_untrained_networks_are_told_to_be_none_of_it(command):
-    outcome = command("experiment=srn_anb2n", *QUICK, "members=3", "callbacks.dynamics.animation=true")
+    drawn = ["callbacks.dynamics.animation=true", "callbacks.dynamics.draw_unsolved=true"]
+    outcome = command("experiment=srn_anb2n", *QUICK, "members=3", *drawn)
     found = told(outcome)
     assert [share["kind"] for share in found["kinds"]] == ["not solved"]
     assert found["kinds"][0]["members"] == 3
@@ -85,16 +87,29 @@ def test_untrained_networks_are_told_to_be_none_of_it(command):
 
 
 def test_three_units_are_shown_in_space(command):
-    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1")
+    pytest.importorskip("plotly", reason='plotly is not installed (pip install "hudyn[analysis]")')
+    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "callbacks.dynamics.draw_unsolved=true")
     page = (outcome.folder / "figures/state_space.html").read_text()
     assert "plotly.min.js" in page
     assert (outcome.folder / "figures/plotly.min.js").exists()
     assert "state_space.html" in (outcome.folder / "report.html").read_text()
 
 
+def test_without_plotly_a_run_ends_as_well(command, monkeypatch):
+    find, missing = importlib.util.find_spec, ("plotly", "aalpy")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name in missing else find(name, *rest))
+    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "callbacks.dynamics.draw_unsolved=true")
+    assert outcome.status == 0, outcome.err
+    assert not (outcome.folder / "figures/state_space.html").exists()
+    outcome = command("experiment=srn_reber", *QUICK, "callbacks.dynamics.learner=true")
+    assert outcome.status == 1
+    assert 'learner: AALpy is not installed (pip install "hudyn[analysis]")' in outcome.err
+
+
 def test_one_hidden_unit_and_many(command):
     for size, figure in ((1, "automaton_states.png"), (5, "principal_components.png")):
-        outcome = command("experiment=srn_anbn", *QUICK, "members=1", f"model.network.hidden_size={size}")
+        outcome = command("experiment=srn_anbn", *QUICK, "members=1", f"model.network.hidden_size={size}",
+                          "callbacks.dynamics.draw_unsolved=true")  # fmt: skip
         assert outcome.status == 0, outcome.err
         assert (outcome.folder / "figures" / figure).exists()
 

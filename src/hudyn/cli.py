@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from hudyn.runs import Run
 
 # What may be changed of a run's saved config, where references such as ${members} are already filled in.
-RESUME_MAY_CHANGE = ("trainer.", "data.root=", "allowed_targets=")
-EVALUATION_MAY_CHANGE = ("data.", "trainer.", "callbacks.", "logger.", "allowed_targets=")
+RESUME_MAY_CHANGE = ("trainer.", "model.kernel=", "data.root=", "allowed_targets=")
+EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "callbacks.", "logger.", "allowed_targets=")
+ANALYSIS_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "callbacks.dynamics.", "allowed_targets=")
 
 
 def train() -> None:
@@ -27,7 +28,7 @@ def train() -> None:
 
 
 def evaluate() -> None:
-    """eval.py: evaluate the run that ``run=<folder>`` names, with any of its settings changed."""
+    """eval.py: evaluate the run that ``run=<folder>`` names, with settings changed that it may change."""
     _guarded(_evaluate)
 
 
@@ -107,10 +108,11 @@ def _evaluate() -> None:
 
 
 def _analyze() -> None:
-    run, config = _finished("analyze.py", ("callbacks.dynamics.", *EVALUATION_MAY_CHANGE))
+    run, config = _finished("analyze.py", ANALYSIS_MAY_CHANGE)
     if "dynamics" not in config.callbacks:
         _leave(f"{run.folder}: its config has no callbacks.dynamics, as runs of sequences have; nothing to analyse.", 2)
     config.callbacks = {"dynamics": config.callbacks.dynamics}
+    config.callbacks.dynamics.draw_unsolved = True
     config.logger = {}
     analysis = _evaluate_into("analyses", run, config)
     print("\n".join(analysis.results["dynamics"]["words"]))

@@ -433,7 +433,9 @@ def _draw_course(
         for course, style in zip(measure(branch.eigenvalues).T, itertools.cycle(("-", "--", ":")), strict=False):
             axes.plot(updates[branch.times], course, color=colour, linestyle=style, marker=".", markersize=3)
     if updates[-1] > LONG:
-        axes.set_xscale("symlog", linthresh=updates[updates > 0][0])
+        first = updates[updates > 0][0]
+        axes.set_xscale("symlog", linthresh=first)
+        axes.set_xticks([0, *10.0 ** np.arange(np.ceil(np.log10(first)), np.floor(np.log10(updates[-1])) + 1)])
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if reach > LARGE:
         axes.set_yscale("symlog", linthresh=2)

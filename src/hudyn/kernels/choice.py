@@ -10,6 +10,7 @@ from hudyn.errors import HudynError
 from hudyn.population import Population
 
 Kernel = Literal["auto", "reference", "numba", "triton"]
+MOST_UNITS = 128  # beyond, Triton's blocks no longer fit into registers
 FUSED: tuple[Kernel, ...] = ("numba", "triton")
 
 
@@ -57,6 +58,8 @@ def _hindrance(kernel: str, population: Population, networks: tuple[type, ...]) 
     if type(population.network) not in networks:
         names = " and ".join(network.__name__ for network in networks) or "no network of this kind"
         return f"it is made for {names}, the network is a {type(population.network).__name__}"
+    if kernel == "triton" and (size := getattr(population.network, "hidden_size", 0)) > MOST_UNITS:
+        return f"it is made for up to {MOST_UNITS} hidden units, there are {size}"
     floats = first.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(device)
     if first.device.type != device or not floats:
         return f"it is made for {device}, and float32 or float64"

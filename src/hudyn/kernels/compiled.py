@@ -9,9 +9,15 @@ from numba import njit
 
 from hudyn.kernels.threads import threads
 
+inlined = njit(error_model="numpy")  # for what compiled functions call
+
 
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """`function` compiled at its first call, and kept for later processes where there is a place to keep it."""
+    """`function` compiled at its first call, and kept for later processes where there is a place to keep it.
+
+    What is kept is compiled anew when the function's own file changes, but not when only a file changes whose functions
+    it calls: after work on those, remove ``__pycache__``.
+    """
     settings: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return njit(function, cache=True, **settings)

@@ -17,7 +17,8 @@ def convolve(convolution: Any, maps: Tensor) -> Tensor:
         [batch, output channels, side, side]
     """
     weight, bias = convolution.weight, convolution.bias
-    if maps.device.type != "cpu" or torch.is_autocast_enabled("cpu") or not _fourier_pays(len(maps), weight):
+    whole = maps.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
+    if maps.device.type != "cpu" or not whole or not _fourier_pays(len(maps), weight):
         return convolution(maps)
     return FourierConvolution.apply(maps, weight, bias)[0]
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 from torch.optim import Adam
 
+from hudyn.kernels.compiled import inlined
 from hudyn.population import member_vectors
 
 
@@ -62,7 +62,7 @@ class FusedSteps:
                 state["step"] += self._number
 
 
-@njit
+@inlined
 def optimizer_step(adam, weights, slopes, first, second, size, correction, numbers):
     """One step of one member: SGD as torch.optim has it where `adam` is None, else Adam (Kingma & Ba 2015)."""
     if adam is None:

@@ -8,10 +8,9 @@ import math
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
-from hudyn.kernels.compiled import compiled, share_out
+from hudyn.kernels.compiled import compiled, inlined, share_out
 from hudyn.kernels.optimizers_numba import FusedSteps, optimizer_step
 
 # Each kind of network as two arguments: of an SRN, whether its units are relu; of an LSTM, whether it has peepholes.
@@ -32,7 +31,7 @@ def losses_and_gradients(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """See `hudyn.kernels.recurrent.recurrent_losses`."""
     members, batch = lengths.shape
-    parts = -(-batch // ROWS)
+    start, parts = start.contiguous(), -(-batch // ROWS)
     losses = parameters.new_empty(members, parts)
     ends, d_start = torch.empty_like(start), torch.empty_like(start)
     slopes = parameters.new_zeros(members, parts, parameters.shape[1])
@@ -194,7 +193,7 @@ def _predictions(members, srn, lstm, symbols, lengths, start, parameters, logits
                     logits[symbol, member, text, time] = _logit(hidden[time + 1], symbol, weights)
 
 
-@njit
+@inlined
 def _copy(source, target):
     """Copy states; written out, for numba takes seconds to compile an assignment of slices."""
     for kind in range(source.shape[0]):
@@ -202,7 +201,7 @@ def _copy(source, target):
             target[kind, unit] = source[kind, unit]
 
 
-@njit
+@inlined
 def _layers(srn, lstm, alphabet, size, vector):
     """Parts of the parameters of one member, or of their gradients, as views of them.
 
@@ -229,7 +228,7 @@ def _layers(srn, lstm, alphabet, size, vector):
     )
 
 
-@njit
+@inlined
 def _workspace(most, size, alphabet, kind):
     """What one sequence after another is worked out in."""
     return (
@@ -244,7 +243,7 @@ def _workspace(most, size, alphabet, kind):
     )
 
 
-@njit
+@inlined
 def _sequence(srn, lstm, text, length, scale, start, end, d_start, weights, slopes, work):
     """The loss of one sequence, summed; adds its gradients, times `scale`, to `slopes`, and sets the states."""
     _read(srn, lstm, text, length, start, end, weights, work)
@@ -261,7 +260,7 @@ def _sequence(srn, lstm, text, length, scale, start, end, d_start, weights, slop
     return loss
 
 
-@njit
+@inlined
 def _read(srn, lstm, text, length, start, end, weights, work):
     """Read one sequence from the state `start`; keep the states on the way in `work` and the last in `end`."""
     hidden, context = work[0], work[1]
@@ -281,9 +280,9 @@ def _read(srn, lstm, text, length, start, end, weights, work):
             end[1, unit] = context[length, unit]
 
 
-@njit
+@inlined
 def _tanh(net):
-    """Hyperbolic tangent to rounding: Lambert's continued fraction near 0, where the other form loses digits."""
+    """Hyperbolic tangent, to rounding of float32: Lambert's continued fraction near 0, where the other form cancels."""
     square = net * net
     if square < np.float32(0.375):
         over = np.float32(135135) + square * (np.float32(17325) + square * (np.float32(378) + square))
@@ -295,18 +294,18 @@ def _tanh(net):
     return math.copysign((ONE - fall) / (ONE + fall), net)
 
 
-@njit
+@inlined
 def _sigmoid(net):
     return ONE / (ONE + math.exp(-net))
 
 
-@njit
+@inlined
 def _activation(relu, net):
     """An SRN's activation."""
     return max(net, ZERO) if relu else _tanh(net)
 
 
-@njit
+@inlined
 def _slope(relu, value):
     """Derivative of an SRN's activation where it has the value `value`."""
     if relu:
@@ -314,7 +313,7 @@ def _slope(relu, value):
     return ONE - value * value
 
 
-@njit
+@inlined
 def _logit(hidden, symbol, weights):
     net = weights[5][symbol]
     for unit in range(len(hidden)):
@@ -322,7 +321,7 @@ def _logit(hidden, symbol, weights):
     return net
 
 
-@njit
+@inlined
 def _read_out(hidden, target, scale, weights, slopes, back, shares):
     """Loss of one prediction; adds the output layer's gradients, and puts the hidden state's into `back`."""
     weight, by_weight, by_bias = weights[4], slopes[4], slopes[5]
@@ -351,7 +350,7 @@ def _read_out(hidden, target, scale, weights, slopes, back, shares):
     return math.log(total) - right
 
 
-@njit
+@inlined
 def _srn(relu, text, length, weights, work):
     """An SRN reads: h = f(W x + U h + b)."""
     w, u, bias, hidden = weights[0], weights[1], weights[2], work[0]
@@ -364,7 +363,7 @@ def _srn(relu, text, length, weights, work):
             hidden[time + 1, unit] = _activation(relu, net)
 
 
-@njit
+@inlined
 def _srn_back(relu, text, length, d_start, weights, slopes, work):
     """Gradients of what `_srn` did."""
     u, d_w, d_u, d_bias = weights[1], slopes[0], slopes[1], slopes[2]
@@ -387,7 +386,7 @@ def _srn_back(relu, text, length, d_start, weights, slopes, work):
         d_start[0, unit] = carry[unit]
 
 
-@njit
+@inlined
 def _lstm(peephole, text, length, weights, work):
     """An LSTM reads; blocks are input gate, forget gate, candidate, output gate."""
     w, u, bias, peep = weights[0], weights[1], weights[2], weights[3]
@@ -417,7 +416,7 @@ def _lstm(peephole, text, length, weights, work):
             hidden[time + 1, unit] = output_gate * through
 
 
-@njit
+@inlined
 def _lstm_back(peephole, text, length, d_start, weights, slopes, work):
     """Gradients of what `_lstm` did."""
     u, peep = weights[1], weights[3]
@@ -459,7 +458,7 @@ def _lstm_back(peephole, text, length, d_start, weights, slopes, work):
         d_start[0, unit], d_start[1, unit] = carry[unit], carry_context[unit]
 
 
-@njit
+@inlined
 def _gru(text, length, weights, work):
     """A GRU reads; blocks are reset gate, update gate, candidate, and what the reset gate gates."""
     w, u, bias, candidate_bias = weights[0], weights[1], weights[2], weights[3][0]
@@ -482,7 +481,7 @@ def _gru(text, length, weights, work):
             hidden[time + 1, unit] = (ONE - update) * candidate + update * hidden[time, unit]
 
 
-@njit
+@inlined
 def _gru_back(text, length, d_start, weights, slopes, work):
     """Gradients of what `_gru` did."""
     u, d_w, d_u, d_bias, d_candidate_bias = weights[1], slopes[0], slopes[1], slopes[2], slopes[3][0]

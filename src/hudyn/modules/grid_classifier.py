@@ -1,7 +1,7 @@
 """Classification of points of the plane by a population of two-layer perceptrons."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
@@ -50,7 +50,7 @@ class GridClassifier(LightningModule):
         members: int = 1,
         seed: int = 0,
         stop_after: int = 2000,
-        kernel: Kernel = "auto",
+        kernel: Literal["auto", "reference", "numba"] = "auto",
     ) -> None:
         super().__init__()
         if stop_after < 1:
@@ -58,7 +58,7 @@ class GridClassifier(LightningModule):
         self.automatic_optimization = False
         self.population = Population(network, members, seed)
         self.make_optimizer = optimizer
-        self.kernel = kernel
+        self.kernel: Kernel = kernel
         self.success = SuccessRecord(members, stop_after)
         self.snapshots = Snapshots()
         self.results: dict[str, Tensor] = {}

@@ -100,7 +100,9 @@ class SequencePredictor(LightningModule):
         trainer: Any = self.trainer
         with trainer.precision_plugin.train_step_context():
             self.make_updates = updates_by(self.kernel, self.population, self.optimizers(use_pl_optimizer=False))
-        self.snapshots.take_if_due(self.global_step, self.population)
+        if not self.snapshots.updates:
+            self.snapshots.take(self.global_step, self.population)
+        self._state = tuple(part.to(self.device) for part in self._state)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the state that a stream goes on in."""
@@ -108,7 +110,7 @@ class SequencePredictor(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up what `on_save_checkpoint` kept."""
-        self._state = tuple(part.to(self.device) for part in checkpoint["stream_state"])
+        self._state = tuple(checkpoint["stream_state"])
 
     def on_train_epoch_start(self) -> None:
         """Begin the mean of the losses until the next evaluation."""

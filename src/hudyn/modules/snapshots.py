@@ -43,8 +43,8 @@ class Snapshots(nn.Module):
             self.vectors.append(member_vectors(population.parameters(), population.members).cpu())
 
     def take_if_due(self, update: int, population: Population) -> None:
-        """Take the first snapshot, or one where the next after the last is due."""
-        if not self.updates or update >= self.next_after(self.updates[-1]):
+        """Take a snapshot where the next after the last is due."""
+        if update >= self.next_after(self.updates[-1]):
             self.take(update, population)
 
     def get_extra_state(self) -> dict[str, Any]:

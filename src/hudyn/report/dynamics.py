@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.utils import vector_to_parameters
 
-from hudyn.dynamics.automata import Difference, difference, language_machine, named
-from hudyn.dynamics.certificate import Share, Verdict, certify, record, sentence, survey
+from hudyn.dynamics.automata import Difference, MooreMachine, difference, language_machine, named
+from hudyn.dynamics.certificate import Kind, Share, Verdict, certify, record, sentence, survey
 from hudyn.dynamics.counters import Counters, counter_rows, counters
 from hudyn.dynamics.extraction import Extraction, extract, states_against_n
 from hudyn.dynamics.fixed_points import FixedPoint, SymbolMap, follow, symbol_maps
@@ -30,7 +30,8 @@ from hudyn.report.tables import write_csv
 from hudyn.runs import atomic_write
 
 SNAPSHOTS = 40  # that eigenvalues are followed over, and frames of the animation
-MOST_BEYOND = 2  # times the longest word that is drawn, up to which states are counted against n
+MOST_BEYOND = 2  # times the longest word that is drawn, up to which states are counted against n,
+MOST_COUNTED = 24  # but no farther than this
 COURSES = 6  # units whose courses are drawn
 WORDS = 8  # whose courses are drawn
 
@@ -80,10 +81,13 @@ class DynamicsReport:
         language: what they predict.
         texts: what they are scored on.
         joined: whether words follow one another in what they were trained on.
+        draw_unsolved: whether networks that do not solve the task are drawn too.
         networks: of all members.
         results: every measure taken, ``split/name``: [members].
         best: index of the best member, which stands for all.
         seed: seed of member 0.
+        max_n: where the search for N* ends.
+        updates: number of updates made.
         times: number of updates before each snapshot, [snapshots].
         snapshots: parameters of the best member at each, in the network's order, [parameters] each.
     """
@@ -91,10 +95,13 @@ class DynamicsReport:
     language: Language
     texts: ScoredTexts
     joined: bool
+    draw_unsolved: bool
     networks: Sequence[RecurrentNetwork]
     results: Mapping[str, Tensor]
     best: int
     seed: int
+    max_n: int
+    updates: int
     times: Sequence[int]
     snapshots: Sequence[Tensor]
 
@@ -106,21 +113,25 @@ class DynamicsReport:
             HudynError: a member that cannot be analysed: it has parameters that are not finite, or another alphabet.
         """
         longest = self.results.get("test/longest", torch.zeros(len(self.networks)))
-        own = named_machine = language_machine(self.language, self.joined)
         found = []
         for member, network in enumerate(self.networks):
             try:
                 maps = symbol_maps(network, self.texts.symbols, self.texts.read)
                 extraction = extract(network, self.language, self.texts)
                 counted = counters(network, self.language) if isinstance(self.language, Counting) else None
-                verdict = certify(network, self.language, maps, int(longest[member]))
+                verdict = certify(network, self.language, maps, int(longest[member]), self.max_n)
             except ValueError as error:
                 raise HudynError(f"Member {member} (seed {self.seed + member}) cannot be analysed: {error}.") from error
-            apart = difference(extraction.machine, own)
+            apart = difference(extraction.machine, self._machine)
             if apart is None:
-                extraction = _renamed(extraction, named_machine)
+                extraction = replace(extraction, machine=named(extraction.machine, self._machine))
             found.append(MemberDynamics(network, maps, extraction, apart, counted, verdict))
         return found
+
+    @cached_property
+    def _machine(self) -> MooreMachine:
+        """The language's own automaton."""
+        return language_machine(self.language, self.joined)
 
     @cached_property
     def shares(self) -> tuple[Share, ...]:
@@ -139,7 +150,7 @@ class DynamicsReport:
                 for share in self.shares
             ],
             "automata": {
-                "language_states": len(language_machine(self.language, self.joined)),
+                "language_states": len(self._machine),
                 "equivalent": sum(member.equivalent for member in self.members),
                 "consistent": sum(member.extraction.consistent for member in self.members),
             },
@@ -171,7 +182,8 @@ class DynamicsReport:
                 for row in counter_rows(own.counters)
             ]
             write_csv(folder / "counters.csv", rows)
-            counts = states_against_n(best.network, self.language, range(1, MOST_BEYOND * self.language.max_n + 1))
+            most = min(MOST_BEYOND * self.language.max_n, MOST_COUNTED)
+            counts = states_against_n(best.network, self.language, range(1, most + 1))
             write_csv(
                 folder / "states_by_n.csv",
                 [
@@ -181,8 +193,15 @@ class DynamicsReport:
                 ],
             )
 
+    @property
+    def drawn(self) -> bool:
+        """Whether the best member is drawn."""
+        return self.draw_unsolved or bool(self.results["test/solved"][self.best])
+
     def draw(self) -> dict[str, Figure]:
         """Every figure of the best member, and of an exemplar of each other kind how it counts."""
+        if not self.drawn:
+            return {}
         best = self.members[self.best]
         figures = {
             "automaton": machines.state_diagram(best.extraction.machine, self._title("automaton", self.best)),
@@ -193,21 +212,21 @@ class DynamicsReport:
         if len(self.times) > 1 and (course := self._eigenvalue_course()):
             figures["eigenvalues"] = course
         for share in self.shares:
-            if share.exemplar != self.best and share.kind != best.verdict.kind:
+            if share.kind != best.verdict.kind and (self.draw_unsolved or share.kind != Kind.UNSOLVED):
                 figures |= self._mechanism(f"exemplar_{str(share.kind).replace(' ', '_')}_", share.exemplar)
         return figures
 
     def page(self) -> str | None:
         """Three hidden and context units in space, as a page that can be turned; None of other numbers of units."""
         network = self.networks[self.best]
-        if network.hidden_size != 3:
+        if network.hidden_size != 3 or not self.drawn:
             return None
         return spaces.state_space(self._readings(network), self._title("in space", self.best))
 
     def animate(self) -> list[np.ndarray] | None:
         """The best member's phase portrait in the course of training; None where it has not two units."""
         network = self.networks[self.best]
-        if not _planar(network) or len(self.times) < 2:
+        if not _planar(network) or len(self.times) < 2 or not self.drawn:
             return None
         networks, updates = self._course
         maps = [symbol_maps(own, self.texts.symbols, self.texts.read) for own in networks]
@@ -221,7 +240,7 @@ class DynamicsReport:
         found = learn(self.networks[self.best], self.language, self.texts)
         told = [found.note]
         if found.machine is not None:
-            apart = difference(found.machine, language_machine(self.language, self.joined))
+            apart = difference(found.machine, self._machine)
             same = "equivalent to the language's own" if apart is None else f"not the language's own: {apart}"
             told.append(f"By L*, {len(found.machine)} states: {same}.")
         return told
@@ -231,7 +250,7 @@ class DynamicsReport:
         """How many members do what, in a sentence; nothing of one member."""
         if len(self.members) == 1:
             return []
-        kinds = [f"{share.members} {share.kind}" for share in self.shares]
+        kinds = [f"{share.members} of the kind {share.kind}" for share in self.shares]
         same = sum(member.equivalent for member in self.members)
         kinds.append(f"automata of {same} equivalent to the language's own")
         return [f"Of {len(self.members)} networks: {', '.join(kinds)}. The best, seed {self.seed + self.best}:"]
@@ -300,14 +319,17 @@ class DynamicsReport:
 
     @cached_property
     def _course(self) -> tuple[list[RecurrentNetwork], list[int]]:
-        """The best member at up to `SNAPSHOTS` times of its training."""
+        """The best member at up to `SNAPSHOTS` times of its training, the end among them."""
         chosen = np.unique(np.linspace(0, len(self.times) - 1, SNAPSHOTS).round().astype(int))
         networks = []
         for place in chosen:
             network = copy.deepcopy(self.networks[self.best])
             vector_to_parameters(self.snapshots[place], network.parameters())
             networks.append(network)
-        return networks, [self.times[place] for place in chosen]
+        times = [self.times[place] for place in chosen]
+        if times[-1] < self.updates:
+            networks, times = [*networks, self.networks[self.best]], [*times, self.updates]
+        return networks, times
 
     @cached_property
     def _words(self) -> dict[str, Tensor]:
@@ -354,11 +376,6 @@ class DynamicsReport:
                     rest = [point.residual, *point.state.tolist(), *map(float, values)]
                     rows.append(row | dict(zip(self._point_columns[5:], rest, strict=True)))
         return rows
-
-
-def _renamed(extraction: Extraction, machine: Any) -> Extraction:
-    """The extraction with its states called as in the language's own automaton."""
-    return replace(extraction, machine=named(extraction.machine, machine))
 
 
 def _planar(network: RecurrentNetwork) -> bool:
