@@ -29,7 +29,7 @@ eval: $(INSTALLED) ## evaluate a run: make eval ARGS="run=outputs/..."
 	@$(BIN)/python eval.py $(ARGS)
 
 test: $(INSTALLED) ## run the tests and doctests
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff check .

@@ -110,11 +110,11 @@ STARTS = [
 WORKLOADS = {
     "srn": [
         Workload("SRN", SRN_LOOPS, "max_steps=100000", (20, 100)),
-        Workload("SRN, 64 members", SRN_LOOPS, "max_steps=10000", (400, 700), members=64),
+        Workload("SRN, 64 members", SRN_LOOPS, "max_steps=30000", (400, 700), members=64),
     ],
     "lstm": [
         Workload("LSTM", LSTM_LOOPS, "max_steps=50000", (40, 200)),
-        Workload("LSTM, 64 members", LSTM_LOOPS, "max_steps=5000", (500, 1000), members=64),
+        Workload("LSTM, 64 members", LSTM_LOOPS, "max_steps=10000", (500, 1000), members=64),
     ],
     "check": [Workload("check, 256 members", ("check",), "max_steps=20000", (150, 250), members=256)],
     "lin": [
@@ -187,7 +187,7 @@ class Bench:
         for loop in dict.fromkeys(loop for workload in WORKLOADS[group] for loop in workload.loops):
             self._keep(turn, (loop, "plain"), self.plain(loop, LOOPS[loop][1]))
         for workload in WORKLOADS[group]:
-            overrides = [EXPERIMENTS[group], f"members={workload.members}", f"trainer.{workload.end}"]
+            overrides = [EXPERIMENTS[group], f"members={workload.members}", f"++trainer.{workload.end}"]
             overrides += [NEVER_DONE] if group == "check" else []
             without = ["~callbacks.dynamics"] if group in ("srn", "lstm") else []
             self._keep(turn, (workload.name, "updates"), self.hudyn([*overrides, *ALONE, *without]))

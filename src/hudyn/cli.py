@@ -1,5 +1,6 @@
 """The commands: train.py, eval.py and analyze.py. torch is imported only once the command line is known to be sound."""
 
+import importlib.util
 import os
 import sys
 import traceback
@@ -113,6 +114,7 @@ def _analyze() -> None:
         _leave(f"{run.folder}: its config has no callbacks.dynamics, as runs of sequences have; nothing to analyse.", 2)
     config.callbacks = {"dynamics": config.callbacks.dynamics}
     config.callbacks.dynamics.draw_unsolved = True
+    config.callbacks.dynamics.learner |= importlib.util.find_spec("aalpy") is not None
     config.logger = {}
     analysis = _evaluate_into("analyses", run, config)
     print("\n".join(analysis.results["dynamics"]["words"]))
