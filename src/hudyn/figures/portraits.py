@@ -43,6 +43,7 @@ WORDS: list[dict[str, Any]] = [
     {"color": "#332288", "linestyle": "-", "linewidth": 1.1},
     {"color": "#117733", "linestyle": (0, (5, 1.5)), "linewidth": 1.3},
     {"color": "#882255", "linestyle": (0, (1, 1)), "linewidth": 1.3},
+    {"color": "#AA4499", "linestyle": (0, (4, 1, 1, 1)), "linewidth": 1.3},
 ]
 START: dict[str, Any] = {"marker": "*", "markersize": 11, "markerfacecolor": "white", "markeredgecolor": "black"}
 DIRECTIONS = np.exp(2j * np.pi * np.arange(16) / 16).view(float).reshape(-1, 2)

@@ -250,10 +250,10 @@ class DynamicsReport:
         """How many members do what, in a sentence; nothing of one member."""
         if len(self.members) == 1:
             return []
-        kinds = [f"{share.members} of the kind {share.kind}" for share in self.shares]
         same = sum(member.equivalent for member in self.members)
-        kinds.append(f"automata of {same} equivalent to the language's own")
-        return [f"Of {len(self.members)} networks: {', '.join(kinds)}. The best, seed {self.seed + self.best}:"]
+        counted = [f"{share.kind} {share.members}" for share in self.shares]
+        told = ", ".join([*counted, f"automaton equivalent to the language's own {same}"])
+        return [f"{len(self.members)} networks: {told}. The best, seed {self.seed + self.best}:"]
 
     def _title(self, what: str, member: int) -> str:
         network = self.networks[member]
