@@ -75,6 +75,8 @@ def command(
     """Runs train.py, by default kmnist_lin, eval.py or analyze.py in this process, on small data, under tmp_path."""
     monkeypatch.setenv("HUDYN_DATA", str(small_data))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gc.disable", lambda: None)  # in a process that goes on
+    monkeypatch.setattr("gc.freeze", lambda: None)
 
     def run(*arguments: str, program: str = "train") -> Outcome:
         from hudyn import cli

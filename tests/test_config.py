@@ -152,7 +152,7 @@ def test_help_shows_how_to_use_it(command):
     outcome = command("--help")
     assert outcome.status == 0
     assert "python train.py resume=" in outcome.out
-    assert "model/network: grid_mlp, gru, lstm, net_conv, net_full, net_lin, srn" in outcome.out
+    assert "model/network: grid_mlp, gru, lstm, lstm_counter_handset, net_conv, net_full, net_lin, srn" in outcome.out
 
 
 def test_a_mistake_in_an_experiment_of_ones_own(command, tmp_path):

@@ -102,7 +102,7 @@ def test_without_plotly_a_run_ends_as_well(command, monkeypatch):
     assert outcome.status == 0, outcome.err
     assert not (outcome.folder / "figures/state_space.html").exists()
     outcome = command("experiment=srn_reber", *QUICK, "callbacks.dynamics.learner=true")
-    assert outcome.status == 1
+    assert outcome.status == 2
     assert 'learner: AALpy is not installed (pip install "hudyn[analysis]")' in outcome.err
 
 

@@ -1,5 +1,6 @@
 """The commands: train.py, eval.py and analyze.py. torch is imported only once the command line is known to be sound."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -40,6 +41,7 @@ def analyze() -> None:
 
 def _guarded(command: Any) -> None:
     """Turn the outcome of `command` into an exit status, and errors meant for people into a message."""
+    gc.disable()  # until all is imported: to look for garbage among so much that is new takes longer than to import it
     try:
         command()
     except Interrupted as error:
@@ -54,6 +56,12 @@ def _guarded(command: Any) -> None:
         if told is None:
             raise
         _leave(told, 1)
+
+
+def _imported() -> None:
+    """Collect garbage again, but not among what has been imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def _for_people(error: BaseException) -> str | None:
@@ -92,6 +100,7 @@ def _resume(folder: Path, overrides: list[str]) -> None:
     from hudyn.sweep import summarise
     from hudyn.training import check_resumable, train
 
+    _imported()
     check_resumable(run, config)
     run.begin(config, resume=True)
 
@@ -141,6 +150,7 @@ def _evaluate_into(name: str, run: "Run", config: "DictConfig") -> "Run":
     from hudyn.training import evaluate
 
     config.trainer.devices, config.trainer.strategy = 1, "auto"  # a second process would evaluate it a second time
+    _imported()
     place = run.folder / name / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     return evaluate(run, config, Path(claim_folder(str(place))))
 
@@ -257,6 +267,7 @@ def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
         run.begin(config)
         from hudyn.training import train
 
+        _imported()
         with _advised(run.folder):
             return train(run)
     except Exception as error:
