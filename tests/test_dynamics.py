@@ -103,7 +103,7 @@ def test_without_plotly_a_run_ends_as_well(command, monkeypatch):
     assert not (outcome.folder / "figures/state_space.html").exists()
     outcome = command("experiment=srn_reber", *QUICK, "callbacks.dynamics.learner=true")
     assert outcome.status == 2
-    assert 'learner: AALpy is not installed (pip install "hudyn[analysis]")' in outcome.err
+    assert 'callbacks.dynamics.learner  AALpy is not installed (pip install "hudyn[analysis]")' in outcome.err
 
 
 def test_one_hidden_unit_and_many(command):
