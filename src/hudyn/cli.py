@@ -59,9 +59,10 @@ def _guarded(command: Any) -> None:
 
 
 def _imported() -> None:
-    """Collect garbage again, but not among what has been imported."""
-    gc.freeze()
-    gc.enable()
+    """Collect garbage again, but not among what has been imported; once, for a sweep's jobs leave garbage."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _for_people(error: BaseException) -> str | None:
