@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg
 import torch
 
+from hudyn.dynamics.automata import POWERS
 from hudyn.dynamics.counters import COUNTS, STILL, Phase, determination, phases, within_words, word_pairs
 from hudyn.dynamics.fixed_points import FixedPoint, SymbolMap
 from hudyn.dynamics.maps import in_double, step, unit_names
@@ -31,7 +32,6 @@ BALANCED = 0.1  # largest drift of a cell's last value per n, as a share of how 
 DEFECTIVE = 1e-9  # overlap of left and right eigenvector below which there is no coordinate
 TINY = 1e-300
 REAL = 1e-6  # largest imaginary part of a real eigenvalue
-POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Kind(StrEnum):
