@@ -114,6 +114,16 @@ def test_one_hidden_unit_and_many(command):
         assert (outcome.folder / "figures" / figure).exists()
 
 
+def test_a_report_that_fails_leaves_what_was_measured(command, monkeypatch):
+    monkeypatch.setattr(
+        "hudyn.report.dynamics.DynamicsReport.draw", lambda self: (_ for _ in ()).throw(OSError(28, "full"))
+    )
+    outcome = command("experiment=srn_anbn", *QUICK, "members=1")
+    assert outcome.status == 1
+    assert outcome.results["status"] == "failed"
+    assert len(outcome.values("test/excess")) == 1
+
+
 def test_a_run_of_images_has_nothing_to_analyse(command):
     run = command("trainer.max_epochs=1")
     outcome = command(f"run={run.folder}", program="analyze")

@@ -61,11 +61,14 @@ def train(run: Run, resume: bool = False) -> float | None:
         trained = any(parameter.requires_grad for parameter in module.population.parameters())
         if trained:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        trainer.test(module, datamodule=data, verbose=False)
+        try:
+            trainer.test(module, datamodule=data, verbose=False)
+        finally:  # where a report cannot be written, what was measured is kept
+            if trainer.is_global_zero and module.results:
+                run.update_results(metrics=summaries(module.results))
         if not trained:
             trainer.save_checkpoint(run.checkpoint)
         if trainer.is_global_zero:
-            run.update_results(metrics=summaries(module.results))
             show(module.results, run)
     if config.objective not in module.results:
         return None

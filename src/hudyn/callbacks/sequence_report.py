@@ -48,10 +48,14 @@ def best_member(results: dict[str, Tensor]) -> tuple[int, str]:
     >>> from torch import tensor
     >>> best_member({"test/longest": tensor([4.0, 4.0, 0.0]), "test/excess": tensor([0.3, 0.2, 0.1])})
     (1, 'the largest N*')
-    >>> best_member({"test/excess": tensor([0.3, 0.2, 0.1])})
+    >>> best_member({"test/solved": tensor([False, False, False]), "test/excess": tensor([0.3, 0.2, 0.1])})
     (2, 'the least excess')
+    >>> best_member({"test/solved": tensor([True, True, False]), "test/excess": tensor([0.3, 0.2, 0.1])})
+    (1, 'the least excess that solves it')
     """
     excess = results["test/excess"].tolist()
-    longest = results["test/longest"].tolist() if "test/longest" in results else [0.0] * len(excess)
-    best = min(range(len(excess)), key=lambda member: (-longest[member], excess[member]))
-    return best, "the largest N*" if "test/longest" in results else "the least excess"
+    first = results["test/longest" if "test/longest" in results else "test/solved"].tolist()
+    best = min(range(len(excess)), key=lambda member: (-first[member], excess[member]))
+    if "test/longest" in results:
+        return best, "the largest N*"
+    return best, "the least excess" + " that solves it" * bool(first[best])
