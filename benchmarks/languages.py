@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
 
-from hudyn.compose import config_folder
+from hudyn.cli.compose import config_folder
 from hudyn.languages import Language
 
 AT_LEAST = 1e6

@@ -13,8 +13,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from hudyn import networks
-from hudyn.data import CheckGridDataModule, files
 from hudyn.languages import Counting
+from hudyn.tasks.characters import files
+from hudyn.tasks.check import CheckGridDataModule
 
 from .conftest import ROOT
 

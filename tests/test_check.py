@@ -149,7 +149,7 @@ def test_mistakes_are_named_before_anything_runs(command, tmp_path, arguments, p
 
 
 def test_the_recipe_is_the_assignments():
-    from hudyn.compose import Composer, settings
+    from hudyn.cli.compose import Composer, settings
 
     ((_, config),) = Composer(["experiment=check_sigmoid"], False, None).jobs()
     config = settings(config)

@@ -67,7 +67,7 @@ def test_everything_is_reported_together(command, tmp_path):
         (["data.batchsize=3"], "data.batchsize", "did you mean batch_size?"),
         (["data.dataset=KMIST"], "data.dataset", "expected one of KMNIST, MNIST, FashionMNIST, got 'KMIST'"),
         (["data.root=???"], "data.root", "needs a value: data.root=..."),
-        (["~data.root"], "data.root", "hudyn.data.KMNISTDataModule needs this argument"),
+        (["~data.root"], "data.root", "hudyn.tasks.characters.KMNISTDataModule needs this argument"),
         (["members=true"], "members", "expected an integer, got True"),
         (["trainer.max_epochs=ten"], "trainer.max_epochs", "expected an integer, got 'ten'"),
         (["tags=quick"], "tags", "expected a list of words, got 'quick'"),
@@ -103,11 +103,11 @@ def test_one_mistake(command, tmp_path, arguments, path, message):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("hudyn.runs.os.makedirs", "is not a class of hudyn's own"),
-        ("hudyn.runs.claim_folder", "is not a class of hudyn's own"),
-        ("hudyn.data.files.np.save", "is not a class of hudyn's own"),
+        ("hudyn.run.folder.os.makedirs", "is not a class of hudyn's own"),
+        ("hudyn.run.folder.claim_folder", "is not a class of hudyn's own"),
+        ("hudyn.tasks.characters.files.np.save", "is not a class of hudyn's own"),
         ("torch.nn.init.zeros_", "is not a class of torch's own"),
-        ("hudyn.callbacks.Progress", "expected a Module, got hudyn.callbacks.Progress"),
+        ("hudyn.run.progress.Progress", "expected a Module, got hudyn.run.progress.Progress"),
     ],
 )
 def test_only_classes_of_the_expected_kind_are_made(command, tmp_path, target, message):

@@ -12,9 +12,9 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from hudyn.data import KMNISTDataModule, files
-from hudyn.data.image import scaled, stratified_choice
 from hudyn.errors import HudynError
+from hudyn.tasks.characters import KMNISTDataModule, files
+from hudyn.tasks.characters.data import scaled, stratified_choice
 
 from .conftest import write_idx, write_small_set
 

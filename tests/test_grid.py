@@ -11,16 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hudyn.data.grid import CheckGridDataModule, check_grid, read_points
 from hudyn.dynamics.dividing_lines import DividingLine, dividing_lines
 from hudyn.errors import HudynError
 from hudyn.kernels.grid_mlp import reference, updates_by
 from hudyn.kernels.grid_mlp_numba import updates as fused
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.success import SuccessRecord, wilson_interval
-from hudyn.modules.snapshots import Snapshots
 from hudyn.networks import GridMLP, NetLin
 from hudyn.population import Population, member_vectors
+from hudyn.tasks.check.data import CheckGridDataModule, check_grid, read_points
+from hudyn.tasks.snapshots import Snapshots
 
 GIVEN = {
     "hidden": [[1, 1]] * 4,

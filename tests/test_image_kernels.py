@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hudyn.data.image import ImageBatch
 from hudyn.kernels.convolution import FourierConvolution, convolve
 from hudyn.kernels.dense import fused, gradients_by, reference
 from hudyn.networks import NetConv, NetFull, NetLin
 from hudyn.population import Population
+from hudyn.tasks.characters.data import ImageBatch
 
 DENSE = {"NetLin": NetLin, "NetFull": lambda: NetFull(hidden_size=20)}
 

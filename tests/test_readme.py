@@ -39,8 +39,8 @@ COMMANDS = sorted(
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if "resume=" not in line])
 def test_every_command_composes(line):
-    from hudyn.compose import Composer, settings
-    from hudyn.config import check
+    from hudyn.cli.check import check
+    from hudyn.cli.compose import Composer, settings
 
     arguments = shlex.split(line)[2:]
     overrides = [argument for argument in arguments if not argument.startswith("-")]
@@ -52,7 +52,7 @@ def test_every_command_composes(line):
 
 @pytest.mark.parametrize("settings", re.findall(r"\| `((?!python )[a-z][^`|]*=[^`|]*)`", README))
 def test_every_setting_shown_exists(settings):
-    from hudyn.compose import Composer
+    from hudyn.cli.compose import Composer
 
     assert Composer(shlex.split(settings.replace("<folder>", "x")), False, None).problems == []
 

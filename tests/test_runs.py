@@ -8,9 +8,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from hudyn.callbacks.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.errors import HudynError
-from hudyn.runs import Run, atomic_write, claim_folder, summaries, summary
+from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
+from hudyn.run.folder import Run, atomic_write, claim_folder, summaries, summary
 
 
 def full_disk(*arguments, **keywords):

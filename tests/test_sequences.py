@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from hudyn.data.sequences import SequenceDataModule
 from hudyn.languages import Counting, Dyck, Palindrome
 from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
@@ -17,6 +16,7 @@ from hudyn.metrics.sequences import ScoredTexts
 from hudyn.metrics.success import SuccessHistory
 from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.population import Population
+from hudyn.tasks.sequences.data import SequenceDataModule
 
 from .test_train import assert_same_weights, rows, weights
 

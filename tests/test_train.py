@@ -49,7 +49,7 @@ def test_every_experiment_runs_briefly(command, experiment):
 
 def test_the_experiments_follow_the_recipe(command):
     """Batch 64, file order, SGD 0.01 with momentum 0.5 (NetConv: 0.9), 10 epochs, nothing held out."""
-    from hudyn.compose import Composer, settings
+    from hudyn.cli.compose import Composer, settings
 
     for experiment, network, momentum in (("lin", "NetLin", 0.5), ("full", "NetFull", 0.5), ("conv", "NetConv", 0.9)):
         ((_, config),) = Composer([f"experiment=kmnist_{experiment}"], False, None).jobs()
@@ -288,7 +288,7 @@ def test_missing_data_fails_without_a_traceback(command, tmp_path, monkeypatch):
 
 
 def test_an_unforeseen_error_leaves_its_traceback_in_the_results(command, monkeypatch):
-    from hudyn.data import KMNISTDataModule
+    from hudyn.tasks.characters import KMNISTDataModule
 
     monkeypatch.setattr(KMNISTDataModule, "prepare_data", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -447,7 +447,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_nothing(command, small_data, 
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again(command, finished, tmp_path):
-    from hudyn.runs import Run
+    from hudyn.run.folder import Run
 
     Run(tmp_path / "run").config = Run(finished).config
     outcome = command("resume=run")

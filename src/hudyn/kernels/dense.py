@@ -6,10 +6,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hudyn.data.image import ImageBatch
 from hudyn.metrics.classification import member_losses
 from hudyn.networks.image import NetFull, NetLin
 from hudyn.population import Population
+from hudyn.tasks.characters.data import ImageBatch
 
 Gradients = Callable[[Population, ImageBatch, int], Tensor]
 

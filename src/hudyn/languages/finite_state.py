@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hudyn.cli.problems import nearest
 from hudyn.languages.automaton import Automaton
-from hudyn.problems import nearest
 
 TOLERANCE = 1e-6  # of a sum of probabilities
 KEYS = {"symbol", "to", "probability"}

@@ -1,0 +1,86 @@
+"""Errors that carry the argument they are about, and bounds on arguments that are declared in annotations."""
+
+import functools
+import inspect
+import math
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ArgumentError(ValueError):
+    """An argument of a function or class has a value that it cannot have.
+
+    Args:
+        argument: its name; a part of it is named as in a config, ``weights.hidden``.
+        message: what was expected and what was given.
+    """
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(f"{argument}: {message}")
+        self.argument = argument
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["ArgumentError"], tuple[str, str]]:
+        return ArgumentError, (self.argument, self.message)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The range of a number: `expected` names it, as in "expected `expected`, got -3".
+
+    Args:
+        expected: the range in words.
+        least: smallest value allowed.
+        above: value that must be exceeded.
+        below: value that must not be reached.
+    """
+
+    expected: str
+    least: float = -math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` is in the range."""
+        return value >= self.least and self.above < value < self.below
+
+
+Positive = Annotated[int, Bound("at least 1", least=1)]
+NonNegative = Annotated[int, Bound("at least 0", least=0)]
+PositiveFloat = Annotated[float, Bound("a number above 0", above=0)]
+NonNegativeFloat = Annotated[float, Bound("a number of at least 0", least=0)]
+Probability = Annotated[float, Bound("a probability above 0 and below 1", above=0, below=1)]
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Let `function` raise `ArgumentError` where a number is out of the `Bound` that its annotation declares.
+
+    >>> @checked
+    ... def repeat(times: Positive) -> str:
+    ...     return "a" * times
+    >>> repeat(0)
+    Traceback (most recent call last):
+    hudyn.arguments.ArgumentError: times: expected at least 1, got 0
+    """
+    signature = inspect.signature(function)
+    bounds = {
+        name: bound
+        for name, hint in typing.get_type_hints(function, include_extras=True).items()
+        for bound in getattr(hint, "__metadata__", ())
+        if isinstance(bound, Bound)
+    }
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = signature.bind(*args, **kwargs).arguments
+        for name, bound in bounds.items():
+            if name in given and not bound.holds(given[name]):
+                raise ArgumentError(name, f"expected {bound.expected}, got {given[name]}")
+        return function(*args, **kwargs)
+
+    return call

@@ -1,0 +1,71 @@
+"""The progress bar."""
+
+from typing import Any
+
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
+from rich.console import Console
+
+from hudyn.figures.style import COLOURS
+from hudyn.run.cadence import Cadence, training_ends
+
+
+class Progress(RichProgressBar):
+    """Lightning's rich progress bar, counting updates; where there is no terminal, a line an epoch, or every 2 s."""
+
+    def __init__(self) -> None:
+        colour = COLOURS[0]
+        theme = RichProgressBarTheme(
+            progress_bar=colour, progress_bar_finished=colour, progress_bar_pulse=colour, metrics_format=".4f"
+        )
+        super().__init__(refresh_rate=10, theme=theme)
+        self._latest: dict[str, float] = {}
+        self._cadence = Cadence(least=2.0)
+        self._terminal = Console().is_terminal
+        if not self._terminal:
+            self.disable()
+
+    @property
+    def total_train_batches(self) -> int:
+        """Updates of an epoch, or until the next evaluation."""
+        chunks = int(super().total_train_batches)
+        loader = self.trainer.train_dataloader
+        return min(chunks * loader.updates_per_step, loader.updates) if loader else chunks
+
+    def _update(self, progress_bar_id: Any, current: int, visible: bool = True, hard: bool = False) -> None:
+        if progress_bar_id is not None and progress_bar_id == self.train_progress_bar_id:
+            loader = self.trainer.train_dataloader
+            assert loader is not None
+            current = min(current * loader.updates_per_step, self.total_train_batches)
+        super()._update(progress_bar_id, current, visible, hard)
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        if self._endless:
+            end = f"/{self.trainer.max_steps:,}" if self.trainer.max_steps > 0 else ""
+            return f"update {self.trainer.global_step:,}{end}"
+        return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+    @property
+    def _endless(self) -> bool:
+        trainer: Any = self.trainer
+        return trainer.datamodule.endless
+
+    @property
+    def test_description(self) -> str:
+        """What the bar of the last evaluation says."""
+        return "evaluation"
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        """Means over members of the latest results."""
+        self._latest |= {name: values.double().nanmean().item() for name, values in pl_module.results.items()}
+        return dict(self._latest)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Show the epoch's results."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if self._terminal or not trainer.is_global_zero:
+            return
+        if not self._endless or training_ends(trainer) or self._cadence.due:
+            results = "  ".join(f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
+            with self._cadence.kept():
+                print(f"{self._get_train_description(trainer.current_epoch)}  {results}", flush=True)

@@ -1,0 +1,1 @@
+"""The tasks: characters, check, sequences; a folder each."""

@@ -1,0 +1,264 @@
+"""KMNIST and its kin as a LightningDataModule: the whole set as bytes on the device, batches by index."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from hudyn.errors import HudynError
+from hudyn.seeds import generator
+from hudyn.tasks.characters import files
+from hudyn.tasks.loaders import BatchLoader, UpdateLoader
+
+CLASS_NAMES = {
+    "KMNIST": ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+    "MNIST": [str(digit) for digit in range(10)],
+    "FashionMNIST": [
+        "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
+    ],
+}  # fmt: skip
+KANA = ["お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を"]
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """The images of one update, or of one step of an evaluation.
+
+    Attributes:
+        images: float in [-1, 1], [batch, 1, 28, 28], or [members, batch, 1, 28, 28] where each member has its own.
+        targets: classes, [batch] or [members, batch].
+        divisor: what a sum of losses over this batch is divided by to give the mean loss of the whole update.
+        per_member: whether images and targets have a leading member axis.
+    """
+
+    images: Tensor
+    targets: Tensor
+    divisor: float
+    per_member: bool
+
+
+@dataclass
+class ImageChunk:
+    """The images of several updates, scaled together.
+
+    Attributes:
+        images: as in `ImageBatch`, the batches joined.
+        targets: likewise.
+        sizes: images of each update on this device.
+        divisors: divisor of each update.
+        per_member: whether images and targets have a leading member axis.
+    """
+
+    images: Tensor
+    targets: Tensor
+    sizes: list[int]
+    divisors: list[float]
+    per_member: bool
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        axis = int(self.per_member)
+        parts = zip(self.images.split(self.sizes, axis), self.targets.split(self.sizes, axis), strict=True)
+        for (images, targets), divisor in zip(parts, self.divisors, strict=True):
+            yield ImageBatch(images, targets, divisor, self.per_member)
+
+
+@dataclass
+class EvaluationBatch:
+    """Images of an evaluation, with their places in the split.
+
+    Attributes:
+        images: float in [-1, 1], [batch, 1, 28, 28].
+        targets: classes, [batch].
+        places: index of each image in its split, [batch].
+    """
+
+    images: Tensor
+    targets: Tensor
+    places: Tensor
+
+
+class KMNISTDataModule(LightningDataModule):
+    """KMNIST, MNIST or FashionMNIST, kept whole on the device as uint8 and scaled to [-1, 1] there.
+
+    Args:
+        root: folder that holds, or will hold, the files.
+        dataset: which of the three sets.
+        batch_size: images an update.
+        shuffle: whether each epoch has an order of its own; without it, the order of the file.
+        validation_size: number of training images held out for validation, the same share of each class; the choice
+            does not depend on the seed.
+        updates_per_step: updates that one Lightning step carries; the result does not depend on it.
+        evaluation_batch_size: images a step of an evaluation.
+        members: size of the population; where `shuffle`, each member has an order of its own.
+        seed: seed of member 0.
+    """
+
+    endless = False  # the trainer's epochs are passes over the data
+    image_shape = (1, files.SIDE, files.SIDE)
+    classes = files.CLASSES
+
+    def __init__(
+        self,
+        root: str,
+        dataset: Literal["KMNIST", "MNIST", "FashionMNIST"] = "KMNIST",
+        batch_size: int = 64,
+        shuffle: bool = False,
+        validation_size: int = 0,
+        updates_per_step: int = 64,
+        evaluation_batch_size: int = 500,
+        members: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        counts = {
+            "batch_size": batch_size,
+            "updates_per_step": updates_per_step,
+            "evaluation_batch_size": evaluation_batch_size,
+        }
+        for name, value in counts.items():
+            if value < 1:
+                raise ValueError(f"{name}: expected at least 1, got {value}")
+        if validation_size < 0:
+            raise ValueError(f"validation_size: expected a number of images, 0 or more, got {validation_size}")
+        self.root = Path(root).expanduser()
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.validation_size = validation_size
+        self.updates_per_step = updates_per_step
+        self.evaluation_batch_size = evaluation_batch_size
+        self.members = members
+        self.seed = seed
+        self.class_names = CLASS_NAMES[dataset]
+        self.class_labels = [
+            f"{kana} {name}" for kana, name in zip(KANA, self.class_names, strict=True)
+        ] if dataset == "KMNIST" else self.class_names  # fmt: skip
+        self.splits: dict[str, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def evaluated_splits(self) -> list[str]:
+        """Names of the splits that are evaluated after each epoch, in the order of their loaders."""
+        return ["val", "test"] if self.validation_size else ["test"]
+
+    def prepare_data(self) -> None:
+        """Fetch what is missing."""
+        files.fetch(self.root, self.dataset)
+
+    def setup(self, stage: str) -> None:
+        """Read the files and put them on the trainer's device."""
+        if self.splits:
+            return
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        splits = {split: files.read(self.root, self.dataset, split) for split in files.SPLITS}
+        if self.validation_size:
+            images, targets = splits["train"]
+            held_out = stratified_choice(targets, self.validation_size, self.classes)
+            splits["train"] = images[~held_out], targets[~held_out]
+            splits["val"] = images[held_out], targets[held_out]
+        self.splits = {split: (images.to(device), targets.to(device)) for split, (images, targets) in splits.items()}
+
+    def train_dataloader(self) -> UpdateLoader[ImageChunk]:
+        """The training set, in chunks of updates."""
+        items = len(self.splits["train"][1])
+        updates = -(-items // self.batch_size)
+        return UpdateLoader(self._chunk, updates, self.updates_per_step, self.trainer)
+
+    def val_dataloader(self) -> list[BatchLoader[EvaluationBatch]]:
+        """One loader for each of `evaluated_splits`."""
+        return [self._evaluation_loader(split) for split in self.evaluated_splits]
+
+    def test_dataloader(self) -> list[BatchLoader[EvaluationBatch]]:
+        """One loader for each of `evaluated_splits`."""
+        return self.val_dataloader()
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """The batch as it is: it was made on the device."""
+        return batch
+
+    def _evaluation_loader(self, split: str) -> BatchLoader[EvaluationBatch]:
+        images, targets = self.splits[split]
+        places = torch.arange(len(targets), device=targets.device)
+        rank, devices = self._rank_and_devices()
+
+        def batch(first: int, last: int) -> EvaluationBatch:
+            part = slice(first + rank, last, devices)
+            return EvaluationBatch(scaled(images[part]), targets[part], places[part])
+
+        return BatchLoader(batch, len(targets), self.evaluation_batch_size)
+
+    def _chunk(self, epoch: int, first: int, last: int) -> ImageChunk:
+        images, targets = self.splits["train"]
+        begin, end = first * self.batch_size, min(last * self.batch_size, len(targets))
+        sizes = [min(self.batch_size, end - start) for start in range(begin, end, self.batch_size)]
+        rank, devices = self._rank_and_devices()
+        per_member = self.shuffle and self.members > 1
+        if not self.shuffle and devices == 1:
+            chosen = slice(begin, end)
+            return ImageChunk(scaled(images[chosen]), targets[chosen], sizes, [float(s) for s in sizes], per_member)
+        order = self._order(epoch, len(targets))[:, begin:end]  # [members or 1, images]
+        if devices > 1:  # each device takes its share of every update; the gradients are averaged over devices
+            shares = [part[:, rank::devices] for part in order.split(sizes, 1)]
+            order = torch.cat(shares, 1)
+            local = [share.shape[1] for share in shares]
+        else:
+            local = sizes
+        index = (order if per_member else order[0]).to(targets.device)
+        divisors = [size / devices for size in sizes]
+        return ImageChunk(scaled(images[index]), targets[index], local, divisors, per_member)
+
+    def _order(self, epoch: int, items: int) -> Tensor:
+        """Order of the training images in an epoch, [members, items], or [1, items] where it is the file's."""
+        if not self.shuffle:
+            return torch.arange(items).unsqueeze(0)
+        if self._last_order is None or self._last_order[0] != epoch:
+            seeds = range(self.seed, self.seed + self.members)
+            orders = [torch.randperm(items, generator=generator(seed, epoch)) for seed in seeds]
+            self._last_order = epoch, torch.stack(orders)
+        return self._last_order[1]
+
+    _last_order: tuple[int, Tensor] | None = None
+
+    def _rank_and_devices(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def scaled(images: Tensor) -> Tensor:
+    """Pixels 0..255, uint8 [..., 28, 28], as floats in [-1, 1], [..., 1, 28, 28].
+
+    >>> scaled(torch.tensor([[0, 255]], dtype=torch.uint8))
+    tensor([[[-1.,  1.]]])
+    """
+    return images.unsqueeze(-3).to(torch.float32).div_(127.5).sub_(1)
+
+
+def stratified_choice(targets: Tensor, size: int, classes: int) -> Tensor:
+    """A random choice of `size` items with each class's share kept to within one item.
+
+    Args:
+        targets: class of each item, [items].
+        size: how many to choose.
+        classes: number of classes.
+
+    Returns:
+        whether each item is chosen, bool [items]. The same for the same arguments.
+
+    Raises:
+        HudynError: fewer than `size` + 1 items.
+    """
+    if size >= len(targets):
+        raise HudynError(f"data.validation_size: expected fewer than the {len(targets)} training images, got {size}")
+    counts = torch.bincount(targets, minlength=classes)
+    shares = counts * size / len(targets)
+    numbers = shares.floor().long()
+    largest = (shares - numbers).argsort(descending=True, stable=True)[: size - int(numbers.sum())]
+    numbers[largest] += 1
+    chosen = torch.zeros(len(targets), dtype=torch.bool)
+    for label in range(classes):
+        places = (targets == label).nonzero()[:, 0]
+        order = torch.randperm(len(places), generator=generator(0, label))
+        chosen[places[order[: numbers[label]]]] = True
+    return chosen

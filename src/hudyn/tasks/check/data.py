@@ -1,0 +1,150 @@
+"""Labelled points of the plane as a LightningDataModule: the check grid, or any points from a CSV file."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from hudyn.errors import HudynError
+from hudyn.tasks.loaders import BatchLoader, UpdateLoader
+
+COLUMNS = ["x", "y", "label"]
+TOLD = 5  # bad rows that an error lists
+
+
+@dataclass
+class PointsChunk:
+    """All points, for several updates.
+
+    Attributes:
+        points: coordinates x and y, [items, 2].
+        labels: 0. or 1., [items].
+        updates: number of updates, each on all points.
+    """
+
+    points: Tensor
+    labels: Tensor
+    updates: int
+
+
+class CheckGridDataModule(LightningDataModule):
+    """The nine points (x, y) in {0, 1, 2}², labelled 1 where x + y is odd; or the points of a CSV file.
+
+    Every update is on all points, so one update is one epoch. The trainer's epochs are only the time between two
+    evaluations.
+
+    Args:
+        file: CSV file with the columns x, y and label (0 or 1); None for the check grid.
+        evaluation_interval: updates between two evaluations.
+        updates_per_step: updates that one Lightning step carries; the result does not depend on it.
+
+    Raises:
+        HudynError: the file cannot be read, or has bad rows.
+    """
+
+    endless = True
+    evaluated_splits = ("train",)
+
+    def __init__(self, file: str | None = None, evaluation_interval: int = 2000, updates_per_step: int = 500) -> None:
+        super().__init__()
+        for name, value in (("evaluation_interval", evaluation_interval), ("updates_per_step", updates_per_step)):
+            if value < 1:
+                raise ValueError(f"{name}: expected at least 1, got {value}")
+        try:
+            self.points, self.labels = read_points(Path(file).expanduser()) if file else check_grid()
+        except HudynError as error:
+            raise HudynError(f"file: {error}") from error
+        self.evaluation_interval = evaluation_interval
+        self.updates_per_step = updates_per_step
+
+    def setup(self, stage: str) -> None:
+        """Put the points on the trainer's device."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        self.points, self.labels = self.points.to(device), self.labels.to(device)
+
+    def train_dataloader(self) -> UpdateLoader[PointsChunk]:
+        """All points, for the updates until the next evaluation, in chunks."""
+        return UpdateLoader(
+            lambda epoch, first, last: PointsChunk(self.points, self.labels, last - first),
+            self.evaluation_interval,
+            self.updates_per_step,
+            self.trainer,
+        )
+
+    def val_dataloader(self) -> BatchLoader[tuple[Tensor, Tensor]]:
+        """All points and labels, in one batch."""
+        return BatchLoader(lambda first, last: (self.points, self.labels), len(self.labels), len(self.labels))
+
+    def test_dataloader(self) -> BatchLoader[tuple[Tensor, Tensor]]:
+        """The same."""
+        return self.val_dataloader()
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """The batch as it is: it is on the device."""
+        return batch
+
+
+def check_grid() -> tuple[Tensor, Tensor]:
+    """The nine points, [9, 2], in the order (0, 0), (1, 0), (2, 0), (0, 1), …, and their labels, [9].
+
+    >>> check_grid()[1]
+    tensor([0., 1., 0., 1., 0., 1., 0., 1., 0.])
+    """
+    points = torch.tensor([[x, y] for y in range(3) for x in range(3)], dtype=torch.float32)
+    return points, points.sum(dim=1) % 2
+
+
+def read_points(path: Path) -> tuple[Tensor, Tensor]:
+    """Points [items, 2] and labels [items] of a CSV file with the columns x, y and label, in the file's order.
+
+    Raises:
+        HudynError: it cannot be read, has other columns, bad rows (some are listed), or fewer than two points.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, skipinitialspace=True)
+            heading = [name.strip() for name in next(reader, [])]
+            if heading != COLUMNS:
+                raise HudynError(
+                    f"{path}, line 1: expected the columns x,y,label, got {','.join(heading) or 'nothing'}."
+                )
+            rows, problems = [], []
+            for cells in reader:
+                row = [cell.strip() for cell in cells]
+                problem = _problem(row)
+                if problem:
+                    problems.append(f"{path}, line {reader.line_num}: {problem}.")
+                elif any(row):
+                    rows.append([float(cell) for cell in row])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise HudynError(f"{path} cannot be read: {reason}. Expected a CSV file with the columns x,y,label.") from error
+    if problems:
+        more = [f"{len(problems) - TOLD} more rows like these."] if len(problems) > TOLD else []
+        raise HudynError("\n".join([*problems[:TOLD], *more]))
+    if len(rows) < 2:
+        raise HudynError(f"{path}: expected at least two points, got {len(rows)}.")
+    table = torch.tensor(rows)
+    return table[:, :2].clone(), table[:, 2].clone()
+
+
+def _problem(row: list[str]) -> str | None:
+    """What is wrong with a row of the file; an empty line is no row."""
+    if not any(row):
+        return None
+    if len(row) != len(COLUMNS):
+        return f"expected 3 values, got {len(row)} ({','.join(row)})"
+    for name, cell in zip(COLUMNS, row, strict=True):
+        try:
+            value = float(cell)
+        except ValueError:
+            return f"{name} is not a number: {cell!r}"
+        if not abs(value) <= torch.finfo(torch.float32).max:
+            return f"{name} is not a finite number that fits into 32 bits: {cell}"
+        if name == "label" and value not in (0, 1):
+            return f"expected label 0 or 1, got {cell}"
+    return None
