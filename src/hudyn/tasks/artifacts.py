@@ -1,0 +1,44 @@
+"""What a report produces, before anything is written: tables, figures, files, text and a summary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from matplotlib.figure import Figure
+
+JSON: TypeAlias = "str | int | float | bool | None | Mapping[str, JSON] | Sequence[JSON]"
+Row: TypeAlias = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns.
+
+    Attributes:
+        rows: the cells of each row by column; a missing cell stays empty.
+        columns: names in order; those of the first row if None.
+        markdown: whether to write the table as Markdown too, to be pasted into a text.
+    """
+
+    rows: Sequence[Row]
+    columns: Sequence[str] | None = None
+    markdown: bool = False
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What a report produces.
+
+    Attributes:
+        tables: by name; written as ``tables/<name>.csv``.
+        figures: drawn figures by name; written as ``figures/<name>.png`` and into TensorBoard.
+        files: text or bytes by path in the run's folder, such as ``figures/training.gif``.
+        words: texts by name, for TensorBoard.
+        summary: parts of results.json by name, such as ``evaluation``.
+    """
+
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    summary: Mapping[str, JSON] = field(default_factory=dict)

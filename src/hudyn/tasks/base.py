@@ -1,0 +1,383 @@
+"""What every task shares: its data module, its LightningModule, and the study that a report describes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar, cast
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from hudyn.arguments import NonNegative, Positive, checked
+from hudyn.errors import HudynError
+from hudyn.kernels.choice import Kernel
+from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.population import Population
+from hudyn.tasks.loaders import BatchLoader, UpdateLoader
+
+Chunk = TypeVar("Chunk")
+Data = TypeVar("Data", bound="TaskData")
+Module = TypeVar("Module", bound="TaskModule")
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+class TaskData(LightningDataModule, ABC, Generic[Chunk]):
+    """Data of a task, handed out in chunks of several updates.
+
+    Attributes:
+        endless: whether the data have no end; the trainer's epochs are then only the time between two evaluations.
+        evaluated_splits: names of the splits that are evaluated, in the order of their loaders.
+        updates_per_step: updates that one Lightning step makes; the result does not depend on it.
+    """
+
+    endless: ClassVar[bool] = True
+    evaluated_splits: Sequence[str] = ("test",)
+    updates_per_step: int
+
+    @property
+    @abstractmethod
+    def updates_per_epoch(self) -> int:
+        """Updates of a pass over the data, or of endless data, updates between two evaluations."""
+
+    @abstractmethod
+    def chunk(self, epoch: int, first: int, last: int) -> Chunk:
+        """What the updates first..last-1 of an epoch are made on."""
+
+    def check_available(self) -> None:
+        """Raise what can be known to be wrong before anything is loaded or written.
+
+        Raises:
+            ArgumentError: an argument that does not fit the files, or a folder that cannot be used.
+        """
+
+    @property
+    def device(self) -> torch.device:
+        """The trainer's device; the CPU without a trainer."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+    def train_dataloader(self) -> UpdateLoader[Chunk]:
+        """The updates of an epoch, in chunks."""
+        return UpdateLoader(self.chunk, self.updates_per_epoch, self.updates_per_step, self.trainer)
+
+    def val_dataloader(self) -> Sequence[BatchLoader] | BatchLoader:
+        """One empty batch, for a module that evaluates all at once."""
+        return BatchLoader(lambda first, last: None, 1, 1)
+
+    def test_dataloader(self) -> Sequence[BatchLoader] | BatchLoader:
+        """The same as for validation."""
+        return self.val_dataloader()
+
+
+@dataclass(frozen=True)
+class Updates:
+    """What came of the updates of one chunk.
+
+    Attributes:
+        number: updates made.
+        samples: items shown to all members together.
+        losses: loss of each member after some of the updates, [rows, members].
+        at: number of updates made, from the chunk's first on, at each row of `losses`, [rows].
+    """
+
+    number: int
+    samples: int
+    losses: Tensor
+    at: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A measure that ranks members, with what to say of the member that is best by it.
+
+    Attributes:
+        measure: its name.
+        reason: words for "the best member because of …".
+        largest: whether a larger value is better.
+    """
+
+    measure: str
+    reason: str
+    largest: bool = False
+
+
+class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
+    """Trains a population: makes the updates of a chunk in one Lightning step, and evaluates each member.
+
+    `global_step` counts updates. Lightning's hooks run once a chunk: they would cost more than a small network's update.
+
+    Args:
+        network: makes one network.
+        optimizer: makes the optimizer of a list of parameters.
+        members: size of the population.
+        seed: seed of member 0; member k has `seed` + k.
+        kernel: what makes the updates, see `hudyn.kernels`.
+
+    Attributes:
+        data_class: the data modules that it can be trained on.
+        small_operations: whether torch's operations are so small that a second thread costs more than it saves.
+        results: the latest value of each measure, by ``split/name``.
+    """
+
+    data_class: ClassVar[type[TaskData]]
+    small_operations: ClassVar[bool] = True
+
+    @checked
+    def __init__(
+        self,
+        network: Callable[[], nn.Module],
+        optimizer: MakeOptimizer,
+        members: Positive = 1,
+        seed: NonNegative = 0,
+        kernel: Kernel = "auto",
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.population = Population(network, members, seed)
+        self.make_optimizer = optimizer
+        self.kernel: Kernel = kernel
+        self.results: dict[str, Measure] = {}
+
+    @classmethod
+    @abstractmethod
+    def measures(cls, data: Data) -> dict[str, MeasureKind]:
+        """Every measure that `results` may hold, with its kind."""
+
+    @classmethod
+    def network_arguments(cls, data: Data) -> dict[str, object]:
+        """Arguments of a network that follow from the data, such as the size of the alphabet."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def check_network(cls, network: nn.Module, data: Data) -> None:
+        """Raise ValueError unless `network` can be trained on `data`."""
+
+    @abstractmethod
+    def choose_kernel(self, optimizer: Optimizer) -> None:
+        """Choose what makes the updates."""
+
+    @abstractmethod
+    def make_updates(self, chunk: Chunk) -> Updates:
+        """Make the updates of a chunk."""
+
+    @abstractmethod
+    def evaluate(self) -> dict[str, Tensor]:
+        """Measure every member, after the evaluation's batches: values by measure, [members]."""
+
+    def evaluate_at_end(self) -> dict[str, Tensor]:
+        """Measures that only the last evaluation takes."""
+        return {}
+
+    @abstractmethod
+    def criteria(self) -> Sequence[Criterion]:
+        """What ranks the members, the most important first; measures that were not taken are skipped."""
+
+    @property
+    def data(self) -> Data:
+        """The data module of the trainer."""
+        return cast(Data, self.trainer.datamodule)  # type: ignore[attr-defined] # Lightning sets it
+
+    @property
+    def members(self) -> int:
+        """Size of the population."""
+        return self.population.members
+
+    @property
+    def parameters_per_member(self) -> int:
+        """Number of parameters of one network."""
+        return sum(tensor.numel() for tensor in self.population.parameters()) // self.members
+
+    @property
+    def trained(self) -> bool:
+        """Whether the members are trained at all: networks with given weights are not."""
+        return any(parameter.requires_grad for parameter in self.population.parameters())
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Torch's optimizer of all parameters, without Lightning's wrapper."""
+        return cast(Optimizer, self.optimizers(use_pl_optimizer=False))
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer of all members' parameters: it acts element by element, so members do not mix."""
+        return self.make_optimizer(self.population.parameters())
+
+    def on_train_start(self) -> None:
+        """Choose what makes the updates, at the trainer's precision."""
+        with self.trainer.precision_plugin.train_step_context():
+            self.choose_kernel(self.optimizer)
+
+    def training_step(self, chunk: Chunk, batch_idx: int) -> dict[str, int]:
+        """Make the chunk's updates and log the losses of every `log_every_n_steps`-th; the number of samples."""
+        first = self.global_step
+        made = self.make_updates(chunk)
+        self._count(made.number)
+        finite = made.losses.isfinite()
+        if not finite.all():
+            row, member = (int(index) for index in (~finite).nonzero()[0])
+            loss, update = made.losses[row, member], first + made.at[row]
+            raise not_finite(f"The loss of member {member} is {loss} at update {update}.")
+        self._log_losses(first, made)
+        return {"samples": made.samples}
+
+    def validation_step(self, batch: object, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Collect what `evaluate` needs of a batch; nothing by default."""
+
+    def test_step(self, batch: object, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """The same as in validation."""
+        self.validation_step(batch, batch_idx, dataloader_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """Measure every member."""
+        self._take(self.evaluate())
+
+    def on_test_epoch_end(self) -> None:
+        """Measure every member, with the measures of the last evaluation."""
+        self._take(self.evaluate() | self.evaluate_at_end())
+
+    def record(self, results: dict[str, Tensor]) -> None:
+        """Put values into `results`, each as the kind of measure that `measures` declares."""
+        kinds = self.measures(self.data)
+        self.results |= {name: Measure(values, kinds[name]) for name, values in results.items()}
+
+    def best_member(self) -> tuple[int, str]:
+        """The member that stands for all where one is shown, and why it is the best; see `criteria`."""
+        return best_member(self.results, self.criteria())
+
+    def _take(self, results: dict[str, Tensor]) -> None:
+        self.record(results)
+        # for callbacks that watch a measure, such as EarlyStopping
+        self.log_dict({name: values.double().mean() for name, values in results.items()}, logger=False)
+        for name, values in results.items():
+            if self.trained and name.endswith("/loss") and not values.isfinite().all():
+                member = int((~values.isfinite()).nonzero()[0])
+                raise not_finite(f"The {name.removesuffix('/loss')} loss of member {member} is {values[member]}.")
+
+    def _count(self, updates: int) -> None:
+        """Tell the trainer of updates that were made without its optimizer wrapper; end the epoch after the last one."""
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        for tracker in (progress.total, progress.current):
+            tracker.ready += updates
+            tracker.completed += updates
+        if 0 <= self.trainer.max_steps <= self.trainer.global_step:
+            self.trainer.should_stop = True
+
+    def _log_losses(self, first: int, made: Updates) -> None:
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined] # Lightning sets it
+        logged = first
+        for losses, at in zip(made.losses, made.at, strict=True):
+            update = first + at
+            if update // every > logged // every:
+                for logger in self.loggers:
+                    logger.log_metrics(Measure(losses).curves("train/loss"), step=update)
+            logged = update
+
+
+def best_member(results: dict[str, Measure], criteria: Sequence[Criterion]) -> tuple[int, str]:
+    """The member that ranks first, and the reason.
+
+    Args:
+        results: measures by name.
+        criteria: the most important first; a measure that was not taken is skipped, a missing value ranks last.
+
+    Returns:
+        index of the member, and the reason of the first criterion that it meets: one by which it has a value, and
+        succeeds if the measure is a rate.
+
+    >>> from torch import nan, tensor
+    >>> results = {"train/success": Measure(tensor([nan, nan])), "train/loss": Measure(tensor([0.5, 0.3]))}
+    >>> best_member(results, [Criterion("train/success", "first to succeed"), Criterion("train/loss", "lowest loss")])
+    (1, 'lowest loss')
+    """
+    taken = [criterion for criterion in criteria if criterion.measure in results]
+    if not taken:
+        return 0, "first member"
+    ranks = [
+        (-results[own.measure].values if own.largest else results[own.measure].values).nan_to_num(torch.inf).tolist()
+        for own in taken
+    ]
+    best = min(enumerate(zip(*ranks, strict=True)), key=lambda member: member[1])[0]
+    for criterion in taken:
+        measure = results[criterion.measure]
+        value = measure.values[best]
+        if not value.isnan() and (value > 0 or measure.kind is not MeasureKind.RATE):
+            return best, criterion.reason
+    return best, taken[-1].reason
+
+
+@dataclass(frozen=True)
+class Study(Generic[Module, Data]):
+    """A trained population, the data it was evaluated on, and its curves: what a report describes.
+
+    Attributes:
+        module: the population, with its `results`.
+        data: what it was evaluated on, set up.
+        curves: ``epoch`` (where there are passes over the data) and ``update``, [evaluations]; every measure,
+            [evaluations, members].
+    """
+
+    module: Module
+    data: Data
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def results(self) -> dict[str, Measure]:
+        """The latest value of each measure, by ``split/name``."""
+        return self.module.results
+
+    @property
+    def members(self) -> int:
+        """Size of the population."""
+        return self.module.members
+
+    @property
+    def seed(self) -> int:
+        """Seed of member 0."""
+        return self.module.population.seed
+
+    @property
+    def best(self) -> int:
+        """Index of the member that figures show where they show one."""
+        return self.module.best_member()[0]
+
+    @property
+    def best_by(self) -> str:
+        """Why it is the best."""
+        return self.module.best_member()[1]
+
+    @property
+    def best_name(self) -> str:
+        """The best member's seed, and for several members why it is the best."""
+        return f"seed {self.seed + self.best}" + (f", {self.best_by} of {self.members}" if self.members > 1 else "")
+
+    def network(self, member: int | None = None) -> nn.Module:
+        """A copy of a member's network on the CPU, in single or double precision; of the best if None."""
+        network = self.module.population.member(self.best if member is None else member).cpu().eval()
+        first = next(network.parameters(), None)
+        return network if first is None or first.dtype is torch.float64 else network.float()
+
+    def table_of_members(self) -> list[dict[str, object]]:
+        """A row for each member: its seed, whether it is the best, and the value of every measure."""
+        return [
+            {"member": member, "seed": self.seed + member, "best": int(member == self.best)}
+            | {name: cell(measure.values[member].item()) for name, measure in self.results.items()}
+            for member in range(self.members)
+        ]
+
+
+def cell(value: float) -> float | int | str:
+    """A number as a table shows it: without a point if it is whole, empty if it is NaN.
+
+    >>> cell(2.0), cell(2.5), cell(float("nan"))
+    (2, 2.5, '')
+    """
+    if value != value:
+        return ""
+    return int(value) if value.is_integer() else value
+
+
+def not_finite(what: str) -> HudynError:
+    """The error of a loss that is not finite: ``not_finite("The test loss of member 3 is nan.")``."""
+    return HudynError(f"{what} Training stopped. A smaller learning rate (optimizer.lr) is the usual remedy.")
