@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hudyn.cli.problems import Problem, nearest
 
 ALLOWED_TARGETS = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "torchmetrics")
-GROUPS = ("data", "model", "optimizer", "trainer", "callbacks", "logger")
+GROUPS = ("data", "model", "optimizer", "trainer", "report", "callbacks", "logger")
 ROOT_TYPES: dict[str, Any] = {
     "name": str,
     "seed": int,
@@ -35,7 +35,7 @@ HARMLESS: dict[str, Any] = {
 ELEMENTWISE_OPTIMIZERS = (
     "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
 )  # fmt: skip
-REQUIRED_CALLBACKS = ("results", "checkpoint")
+REQUIRED_CALLBACKS = ("history", "checkpoint")
 # Arguments that code gives to a target, by the part of the config it stands in.
 GIVEN = {
     "model": {"optimizer"},
@@ -124,7 +124,7 @@ def _check_targets(config: DictConfig, allowed: tuple[str, ...]) -> list[Problem
         if not isinstance(node, DictConfig):
             problems.append(Problem(group, f"expected settings, got {node!r}"))
             continue
-        if group not in ("callbacks", "logger") and "_target_" not in node:
+        if group not in ("report", "callbacks", "logger") and "_target_" not in node:
             problems.append(Problem(group, "expected a _target_, the class to make"))
             continue
         for path, target in _targets(node, group):
@@ -147,7 +147,9 @@ def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: 
         yield Problem(f"{path}._target_", str(error.args[0]))
         return
     trusted = any(name.startswith(f"{package}.") for package in allowed[len(ALLOWED_TARGETS) :])
-    if not trusted and not (inspect.isclass(target) and f"{target.__module__}.".startswith(_ROOTS)):
+    if not trusted and not (
+        (inspect.isclass(target) or path.startswith("report.")) and f"{target.__module__}.".startswith(_ROOTS)
+    ):
         yield Problem(f"{path}._target_", f"{name} is not a class of {name.split('.')[0]}'s own")
         return
     kind = _kind(path)
@@ -161,7 +163,7 @@ def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: 
     for argument in arguments:
         if argument not in named and not takes_any:
             yield Problem(f"{path}.{argument}", f"{name} takes no such argument{nearest(argument, set(named) - given)}")
-    if not node.get("_partial_", False) and "_args_" not in node:
+    if not node.get("_partial_", False) and "_args_" not in node and path != "model.network":
         needed = {n for n, p in named.items() if p.default is p.empty}
         for argument in sorted(needed - set(arguments) - given):
             yield Problem(f"{path}.{argument}", f"{name} needs this argument")
@@ -238,12 +240,14 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
     import torch
     from hydra.utils import get_class, instantiate
 
+    from hudyn.run.build import build_network
+
     def optimizer() -> Any:
         return instantiate(config.optimizer)([torch.nn.Parameter(torch.zeros(1))])
 
     makers: dict[str, Callable[[], Any]] = {
-        "model.network": lambda: instantiate(config.model.network),
         "data": lambda: instantiate(config.data),
+        "model.network": lambda: build_network(config, get_class(config.model._target_), made["data"]),
         "optimizer": optimizer,
         "trainer": lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False),
     }
@@ -252,7 +256,7 @@ def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
     for name in config.get("callbacks") or {}:
         makers[f"callbacks.{name}"] = partial(instantiate, config.callbacks[name])
     makers["model"] = lambda: get_class(config.model._target_)(
-        network=partial(instantiate, config.model.network),
+        network=partial(build_network, config, get_class(config.model._target_), made["data"]),
         optimizer=None,
         **{str(key): _plain(config.model[key]) for key in config.model if key not in ("_target_", "network")}
         | {"members": 1},

@@ -1,7 +1,6 @@
 """The commands: train.py, eval.py and analyze.py. torch is imported only once the command line is known to be sound."""
 
 import gc
-import importlib.util
 import os
 import sys
 import traceback
@@ -16,12 +15,12 @@ from hudyn.errors import HudynError, Interrupted
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from hudyn.run.folder import Run
+    from hudyn.run.run import Run
 
 # What may be changed of a run's saved config, where references such as ${members} are already filled in.
 RESUME_MAY_CHANGE = ("trainer.", "model.kernel=", "data.root=", "allowed_targets=")
-EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "callbacks.", "logger.", "allowed_targets=")
-ANALYSIS_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "callbacks.dynamics.", "allowed_targets=")
+EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.", "logger.", "allowed_targets=")
+ANALYSIS_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.dynamics.", "allowed_targets=")
 
 
 def train() -> None:
@@ -94,11 +93,12 @@ def _train() -> None:
 
 
 def _resume(folder: Path, overrides: list[str]) -> None:
-    from hudyn.run.folder import Run
+    from hudyn.run.run import Run
 
     run = Run.open(folder)
     config = _changed(run.config, overrides, RESUME_MAY_CHANGE)
     from hudyn.run.sweep import summarise
+    from hudyn.run.terminal import show
     from hudyn.run.training import check_resumable, train
 
     _imported()
@@ -108,6 +108,7 @@ def _resume(folder: Path, overrides: list[str]) -> None:
     try:
         with _advised(folder):
             train(run, resume=True)
+        show(run)
     finally:
         if (folder.absolute().parent / "multirun.yaml").exists():
             summarise(folder.absolute().parent, run.config.objective)
@@ -115,19 +116,23 @@ def _resume(folder: Path, overrides: list[str]) -> None:
 
 def _evaluate() -> None:
     run, config = _finished("eval.py", EVALUATION_MAY_CHANGE)
-    _evaluate_into("evaluations", run, config)
+    from hudyn.run.terminal import show
+    from hudyn.run.training import evaluate
+
+    _imported()
+    show(evaluate(run, config))
 
 
 def _analyze() -> None:
     run, config = _finished("analyze.py", ANALYSIS_MAY_CHANGE)
-    if "dynamics" not in config.callbacks:
-        _leave(f"{run.folder}: its config has no callbacks.dynamics, as runs of sequences have; nothing to analyse.", 2)
-    config.callbacks = {"dynamics": config.callbacks.dynamics}
-    config.callbacks.dynamics.draw_unsolved = True
-    config.callbacks.dynamics.learner |= importlib.util.find_spec("aalpy") is not None
-    config.logger = {}
-    analysis = _evaluate_into("analyses", run, config)
-    print("\n".join(analysis.results["dynamics"]["words"]))
+    from hudyn.run.terminal import say, show
+    from hudyn.run.training import analyse
+
+    _imported()
+    analysis = analyse(run, config)
+    show(analysis)
+    for sentence in analysis.record.parts["dynamics"]["words"]:
+        say(sentence)
 
 
 def _finished(command: str, allowed: tuple[str, ...]) -> "tuple[Run, DictConfig]":
@@ -137,23 +142,10 @@ def _finished(command: str, allowed: tuple[str, ...]) -> "tuple[Run, DictConfig]
     folder = _value("run", arguments)
     if folder is None or any(argument.startswith("-") for argument in arguments):
         _leave(f"usage: {command} run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(arguments) else 2)
-    from hudyn.run.folder import Run
+    from hudyn.run.run import Run
 
     run = Run.open(Path(folder))
     return run, _changed(run.config, [argument for argument in arguments if not argument.startswith("run=")], allowed)
-
-
-def _evaluate_into(name: str, run: "Run", config: "DictConfig") -> "Run":
-    """Evaluate the run by `config`, in a new folder of its folder `name`."""
-    from datetime import datetime
-
-    from hudyn.run.folder import claim_folder
-    from hudyn.run.training import evaluate
-
-    config.trainer.devices, config.trainer.strategy = 1, "auto"  # a second process would evaluate it a second time
-    _imported()
-    place = run.folder / name / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    return evaluate(run, config, Path(claim_folder(str(place))))
 
 
 def _value(key: str, arguments: list[str]) -> str | None:
@@ -258,7 +250,7 @@ def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from hudyn.run.folder import Run
+    from hudyn.run.run import Run
     from hudyn.run.sweep import summarise
 
     hydra = HydraConfig.get()
@@ -266,11 +258,15 @@ def _job(config: "DictConfig", failures: list[Exception]) -> float | None:
     run = Run(Path(hydra.runtime.output_dir))
     try:
         run.begin(config)
+        from hudyn.run.terminal import show
         from hudyn.run.training import train
 
         _imported()
         with _advised(run.folder):
-            return train(run)
+            train(run)
+        show(run)
+        objective = run.metrics.get(config.objective)
+        return None if objective is None else objective.mean
     except Exception as error:
         failures.append(error)
         if sweeping:

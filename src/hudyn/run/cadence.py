@@ -3,16 +3,17 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-SHARE = 0.05
+from lightning.pytorch import Trainer
+
+SHARE = 0.05  # of the time that writing may take
 
 
 class Cadence:
-    """Lets something be done again once `least` has passed, and doing it takes no more than a twentieth of the time.
+    """Lets something be done again once `least` seconds have passed and doing it takes a twentieth of the time or less.
 
     Args:
-        least: seconds to let pass at least.
+        least: minimum number of seconds between two times.
     """
 
     def __init__(self, least: float = 0.0) -> None:
@@ -26,14 +27,14 @@ class Cadence:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Take the time of doing it."""
+        """Measure how long doing it takes."""
         started = time.monotonic()
         yield
         ended = time.monotonic()
         self._next = ended + max(self.least, (ended - started) * (1 - SHARE) / SHARE)
 
 
-def training_ends(trainer: Any) -> bool:
+def training_ends(trainer: Trainer) -> bool:
     """Whether the epoch that ends now is the last."""
     return (
         trainer.should_stop

@@ -6,6 +6,9 @@ import signal
 import sys
 import threading
 import time
+import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,28 +17,31 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch import callbacks as lightning_callbacks
+from torch import Tensor
 
+from hudyn.arguments import PositiveFloat, checked
 from hudyn.errors import HudynError, Interrupted
 from hudyn.run.cadence import Cadence, training_ends
-from hudyn.run.folder import Run, atomic_write
+from hudyn.run.callback import RunCallback
+from hudyn.run.folder import atomic_write
+from hudyn.run.formats import upgraded_checkpoint
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Checkpoint(lightning_callbacks.Checkpoint):
+class Checkpoint(RunCallback, lightning_callbacks.Checkpoint):
     """Keeps ``checkpoints/last.ckpt``: after an epoch, every `interval` seconds, and when a signal stops the run.
 
-    Of epochs so short that saving after each would take more than a twentieth of the time, it leaves some out, but
+    Where epochs are so short that saving after each would take more than a twentieth of the time, it skips some, but
     never the last. It saves between two chunks of updates, or after the evaluation that ends an epoch, where a resumed
-    run can pick up exactly. SIGINT (Ctrl-C) and SIGTERM wait for the next such point; the second one does not.
+    run can pick up exactly. SIGINT (Ctrl-C) and SIGTERM wait for the next such point; a second one does not.
 
     Args:
         interval: seconds between two checkpoints within an epoch.
     """
 
-    def __init__(self, interval: float = 60.0) -> None:
-        if interval <= 0:
-            raise ValueError(f"interval: expected a positive number of seconds, got {interval}")
+    @checked
+    def __init__(self, interval: PositiveFloat = 60.0) -> None:
         self.interval = interval
         self._received: int | None = None
         self._saved_at = 0.0
@@ -52,7 +58,7 @@ class Checkpoint(lightning_callbacks.Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save where the interval is over, save and stop where a signal came."""
+        """Save if the interval is over; save and stop if a signal came."""
         if trainer.is_last_batch:
             return  # the epoch's evaluation follows, then `on_train_epoch_end`
         stop = _any_device(trainer, self._received is not None)
@@ -60,7 +66,7 @@ class Checkpoint(lightning_callbacks.Checkpoint):
             self._save(trainer, stop)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save where it is due; save and stop where a signal came."""
+        """Save if it is due; save and stop if a signal came."""
         stop = _any_device(trainer, self._received is not None)
         if stop or training_ends(trainer) or _any_device(trainer, self._cadence.due):
             self._save(trainer, stop)
@@ -75,7 +81,7 @@ class Checkpoint(lightning_callbacks.Checkpoint):
 
     def _save(self, trainer: Trainer, stop: bool) -> None:
         with self._cadence.kept():
-            trainer.save_checkpoint(Run(Path(trainer.default_root_dir)).checkpoint)
+            trainer.save_checkpoint(self.run.checkpoint)
         self._saved_at = time.monotonic()
         if stop:
             raise Interrupted(self._received or signal.SIGTERM)
@@ -102,7 +108,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint whole or not at all, and reads only tensors and plain values."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write `checkpoint` to `path`; what was there before is replaced at the end only."""
+        """Write `checkpoint` to `path`; the previous one is replaced only at the end."""
         content = io.BytesIO()  # torch.save into a file hides why a write fails
         torch.save(checkpoint, content)
         with atomic_write(Path(path), "wb") as file:
@@ -116,17 +122,48 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """The contents of a checkpoint, on the CPU; never runs code from the file.
 
+    torch writes a ZIP archive with a CRC-32 of each part, but does not verify it when it reads; this does.
+
     Raises:
-        HudynError: the file is missing, damaged, or holds more than tensors and plain values.
+        HudynError: the file is missing or damaged, or holds more than tensors and plain values.
+    """
+    if not path.exists():
+        raise HudynError(f"{path} does not exist: the run was stopped before its first checkpoint.")
+    damaged = f"{path} is damaged and cannot be loaded. Its run must be started anew."
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise HudynError(damaged)
+        return upgraded_checkpoint(torch.load(path, map_location="cpu", weights_only=True))
+    except pickle.UnpicklingError as error:
+        if "Unsupported global" not in str(error):
+            raise HudynError(damaged) from error
+        raise HudynError(
+            f"{path} is refused: it holds more than tensors and plain values and could run code when loaded.\n"
+            "Use a checkpoint that hudyn wrote."
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError, ValueError, NotImplementedError) as error:
+        raise HudynError(damaged) from error
+
+
+def load_weights(module: LightningModule, state: Mapping[str, Tensor], path: Path) -> None:
+    """Put a checkpoint's weights into a module.
+
+    Args:
+        module: made from the run's config.
+        state: the checkpoint's ``state_dict``.
+        path: the checkpoint, for messages.
+
+    Raises:
+        HudynError: they have other names or shapes, or are not finite.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise HudynError(f"{path} does not exist: the run was stopped before its first checkpoint.") from error
-    except (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
-        if "Unsupported global" in str(error):
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise HudynError(f"{path} does not fit the run's config.\n{error}") from error
+    for name, parameter in module.named_parameters():
+        if not parameter.isfinite().all():
             raise HudynError(
-                f"{path} is refused: it holds more than tensors and plain values and could run code when loaded.\n"
-                "Use a checkpoint that hudyn wrote."
-            ) from error
-        raise HudynError(f"{path} is damaged and cannot be loaded. Its run must be started anew.") from error
+                f"{path} holds weights that are not finite ({name}): its training diverged. "
+                "Start a new run with a smaller learning rate (optimizer.lr)."
+            )

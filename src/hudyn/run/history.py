@@ -1,22 +1,23 @@
-"""What every run writes while it trains: results.json, the table of epochs, TensorBoard's curves."""
+"""What every run writes while it trains: its record, the table of evaluations, TensorBoard's curves."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from hudyn.metrics.members import spread
+from hudyn.metrics.measure import Measure
 from hudyn.run.cadence import Cadence
-from hudyn.run.folder import Run, summaries
-from hudyn.run.tables import write_csv
+from hudyn.run.callback import RunCallback
+from hudyn.run.writer import write_csv
+from hudyn.tasks.base import TaskModule
 
+AnyModule = TaskModule[Any, Any]
 HPARAMS = {
     "experiment": "name",
     "network": "model.network._target_",
@@ -33,67 +34,69 @@ HPARAMS = {
 }
 
 
-class Results(Callback):
-    """Keeps the results of every epoch and member, and writes them after each epoch."""
+class History(RunCallback):
+    """Keeps the results of every evaluation and member, and writes them after each.
+
+    Attributes:
+        rows: of each evaluation its place, ``epoch`` (for passes over data) and ``update``, and ``results``: the values
+            of every measure, [members] each.
+    """
 
     def __init__(self) -> None:
-        self.history: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
         self._fit_seconds = 0.0
         self._started = 0.0
         self._cadence = Cadence()
-        self._latest: dict[str, torch.Tensor] = {}
+        self._latest: dict[str, Measure] = {}
         self._chunk_started = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs to go on: the epochs so far and the time they took."""
-        return {"history": self.history, "fit_seconds": self.fit_seconds}
+        """What a resumed run needs: the evaluations so far, and the time that training took."""
+        return {"history": self.rows, "fit_seconds": self.fit_seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
-        self.history, self._fit_seconds = list(state_dict["history"]), state_dict["fit_seconds"]
+        """Restore what `state_dict` returned."""
+        self.rows, self._fit_seconds = list(state_dict["history"]), state_dict["fit_seconds"]
 
     @property
     def fit_seconds(self) -> float:
-        """Seconds spent training and evaluating so far, those before a resume included."""
+        """Seconds spent training and evaluating so far, including those before a resume."""
         return self._fit_seconds + (time.monotonic() - self._started if self._started else 0.0)
 
     @property
     def curves(self) -> dict[str, np.ndarray]:
-        """``epoch``, where there are any, and ``update``: [evaluations]; every measure: [evaluations, members].
+        """``epoch`` (for passes over data) and ``update``, [evaluations]; every measure, [evaluations, members].
 
         A measure is NaN where it was not taken.
         """
-        if not self.history:
+        if not self.rows:
             return {}
-        names = self._measures
-        members = max(len(values) for row in self.history for values in row["results"].values())
+        members = max(len(values) for row in self.rows for values in row["results"].values())
         missing = [float("nan")] * members
-        return {name: np.array([row[name] for row in self.history]) for name in self._places} | {
-            name: np.array([row["results"].get(name, missing) for row in self.history]) for name in names
+        return {name: np.array([row[name] for row in self.rows]) for name in self._places} | {
+            name: np.array([row["results"].get(name, missing) for row in self.rows]) for name in self._measures
         }
 
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
         """Start the clock; put the config and the hyperparameters into TensorBoard."""
         self._started = time.monotonic()
-        if (writer := tensorboard(trainer)) and not self.history:
-            config = Run(Path(trainer.default_root_dir)).config
-            lines = OmegaConf.to_yaml(config).splitlines()
+        if (writer := tensorboard(trainer)) and not self.rows:
+            lines = OmegaConf.to_yaml(self.run.config).splitlines()
             writer.add_text("config", "\n".join(f"    {line}" for line in lines), 0)
-            measures = pl_module.measures(trainer.datamodule)
-            splits = trainer.datamodule.evaluated_splits
-            evaluated = {name: 0.0 for name in measures if name.split("/")[0] in splits}
-            for part in hparams(hyperparameters(config), evaluated):
-                writer._get_file_writer().add_summary(part)
+            splits = pl_module.data.evaluated_splits
+            evaluated = {name: 0.0 for name in pl_module.measures(pl_module.data) if name.split("/")[0] in splits}
+            for part in hparams(hyperparameters(self.run.config), evaluated):
+                writer._get_file_writer().add_summary(part)  # the public method opens an event file of its own
 
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Forget the last epoch's results, so that none is taken for this one's."""
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
+        """Forget the last evaluation's results, so that none is taken for the next one's."""
         pl_module.results.clear()
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, *_: object) -> None:
         """Start the chunk's clock."""
         self._chunk_started = time.monotonic()
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: AnyModule, outputs: Any, *_: object) -> None:  # type: ignore[override]
         """Log learning rate and speed."""
         seconds = time.monotonic() - self._chunk_started
         values = {
@@ -103,12 +106,12 @@ class Results(Callback):
         for logger in trainer.loggers:
             logger.log_metrics(values, step=trainer.global_step)
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log and write the epoch's results."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
+        """Log and write the results of the evaluation."""
         self._latest = dict(pl_module.results) or self._latest
-        passes = {} if trainer.datamodule.endless else {"epoch": trainer.current_epoch + 1}
-        results = {name: values.double().tolist() for name, values in pl_module.results.items()}
-        self.history.append(passes | {"update": trainer.global_step, "results": results})
+        passes = {} if pl_module.data.endless else {"epoch": trainer.current_epoch + 1}
+        results = {name: measure.values.tolist() for name, measure in pl_module.results.items()}
+        self.rows.append(passes | {"update": trainer.global_step, "results": results})
         curves = self._log(trainer, pl_module.results)
         for logger in trainer.loggers if passes else []:
             logger.log_metrics({f"by_epoch/{tag}": value for tag, value in curves.items()}, step=passes["epoch"])
@@ -116,74 +119,69 @@ class Results(Callback):
             with self._cadence.kept():
                 self._write(trainer, pl_module)
 
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: AnyModule, exception: BaseException) -> None:  # type: ignore[override]
         """Write what is not yet written."""
-        if self.history:
+        if self.rows:
             self._write(trainer, pl_module)
 
-    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_test_end(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
         """Log the measures that only the last evaluation takes."""
-        taken = self._measures
-        self._log(trainer, {name: values for name, values in pl_module.results.items() if name not in taken})
+        logged = self._measures
+        self._log(trainer, {name: measure for name, measure in pl_module.results.items() if name not in logged})
 
-    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Stop the clock and write everything; where nothing was left to train, take up the last epoch's results."""
+    def on_fit_end(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
+        """Stop the clock and write everything; if nothing was left to train, restore the last evaluation's results."""
         self._fit_seconds, self._started = self.fit_seconds, 0.0
-        if self.history and not pl_module.results:
-            last = self.history[-1]["results"]
-            pl_module.results = {name: torch.tensor(values, dtype=torch.float64) for name, values in last.items()}
-        if self.history:
+        if self.rows and not pl_module.results:
+            last = self.rows[-1]["results"]
+            pl_module.record({name: torch.tensor(values, dtype=torch.float64) for name, values in last.items()})
+        if self.rows:
             self._write(trainer, pl_module)
 
-    def _log(self, trainer: Any, results: dict[str, torch.Tensor]) -> dict[str, float]:
-        """Log results, but for the training losses, which are logged as they come; return the curves' values."""
-        curves = {tag: value for name, values in results.items() for tag, value in spread(name, values).items()}
+    def _log(self, trainer: Trainer, results: dict[str, Measure]) -> dict[str, float]:
+        """Log results, but for the training losses, which are logged as they come; return all curves' values."""
+        curves = {tag: value for name, measure in results.items() for tag, value in measure.curves(name).items()}
         for logger in trainer.loggers:
             shown = {tag: value for tag, value in curves.items() if not tag.startswith("train/loss")}
             logger.log_metrics(shown, step=trainer.global_step)
         return curves
 
-    def _write(self, trainer: Any, pl_module: Any) -> None:
+    def _write(self, trainer: Trainer, pl_module: AnyModule) -> None:
         if not trainer.is_global_zero:
             return
-        run = Run(Path(trainer.default_root_dir))
-        self._write_history(run)
-        run.update_results(
-            metrics=summaries(pl_module.results or self._latest),
-            time=run.results.get("time", {})
-            | {"fit_s": round(self.fit_seconds, 2), "updates": self.history[-1]["update"]},
-        )
-
-    def _write_history(self, run: Run) -> None:
         write_csv(
-            run.tables / "history.csv",
+            self.run.tables / "history.csv",
             (
                 {name: row[name] for name in self._places}
                 | {"member": member}
                 | {name: values[member] for name, values in row["results"].items()}
-                for row in self.history
+                for row in self.rows
                 for member in range(max(map(len, row["results"].values()), default=0))
             ),
             columns=[*self._places, "member", *self._measures],
         )
+        record = self.run.record
+        record.metrics = dict(pl_module.results or self._latest)
+        record.time |= {"fit_s": round(self.fit_seconds, 2), "updates": self.rows[-1]["update"]}
+        self.run.save()
 
     @property
     def _places(self) -> list[str]:
-        """What says when a row of the history was taken."""
-        return [name for name in ("epoch", "update") if name in self.history[0]]
+        """Columns that say when an evaluation took place."""
+        return [name for name in ("epoch", "update") if name in self.rows[0]]
 
     @property
     def _measures(self) -> list[str]:
-        return list(dict.fromkeys(name for row in self.history for name in row["results"]))
+        return list(dict.fromkeys(name for row in self.rows for name in row["results"]))
 
 
 def hyperparameters(config: DictConfig) -> dict[str, Any]:
-    """The fixed short set of settings that TensorBoard's HPARAMS tab compares runs by."""
+    """The settings by which TensorBoard's HPARAMS tab compares runs: a fixed short list."""
     values = {name: OmegaConf.select(config, path) for name, path in HPARAMS.items()}
     return {name: value for name, value in values.items() if value not in (None, -1)}
 
 
-def tensorboard(trainer: Any) -> SummaryWriter | None:
-    """The trainer's TensorBoard writer, on the process that writes."""
+def tensorboard(trainer: Trainer) -> SummaryWriter | None:
+    """The trainer's TensorBoard writer; None if it has none, and on all processes but the first."""
     loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
     return loggers[0].experiment if loggers and trainer.is_global_zero else None

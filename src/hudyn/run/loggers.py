@@ -20,3 +20,11 @@ class TensorBoard(TensorBoardLogger):
     def save(self) -> None:
         """Write out what is waiting."""
         self.experiment.flush()
+
+    def finalize(self, status: str) -> None:
+        """Write out what is waiting; the file stays open for the evaluation and the figures, see `close`."""
+        self.save()
+
+    def close(self) -> None:
+        """Close the event file."""
+        self.experiment.close()

@@ -2,52 +2,51 @@
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from omegaconf import OmegaConf
 
-from hudyn.run.folder import Run, atomic_write
+from hudyn.metrics.measure import Measure
+from hudyn.run.folder import atomic_write
+from hudyn.run.record import Record
+from hudyn.run.run import Run
 
 ROWS_SHOWN = 20
 
 
 def write_page(run: Run) -> None:
-    """Write ``report.html`` into the run's folder from its results, tables, figures and config.
+    """Write ``report.html`` into the run's folder from its record, tables, figures and config.
 
     Raises:
         HudynError: it cannot be written.
     """
     environment = Environment(loader=PackageLoader("hudyn.run", ""), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"numbers": numbers, "interval": interval, "words": words, "is_number": is_number}
-    results = {
-        "error": None,
-        "tags": [],
-        "metrics": {},
-        "network": {},
-        "environment": {},
-        "members": 1,
-        "dynamics": None,
-    } | run.results
+    environment.filters |= {"numbers": numbers, "interval": interval, "heading": heading, "is_number": is_number}
     page = environment.get_template("page.html.jinja").render(
-        results=results,
-        facts=facts(results),
+        record=run.record,
+        facts=facts(run.record),
         figures=sorted(path.name for path in run.figures.glob("*") if path.suffix in (".png", ".gif")),
         pages=sorted(path.name for path in run.figures.glob("*.html")),
         tables=[_table(path) for path in sorted(run.tables.glob("*.csv"))],
-        config=(run.folder / "config.yaml").read_text(encoding="utf-8"),
+        config=OmegaConf.to_yaml(run.config),
     )
     with atomic_write(run.folder / "report.html") as file:
         file.write(page)
 
 
-def facts(results: dict[str, Any]) -> list[tuple[str, str]]:
-    """The few numbers that stand on top of the page."""
-    spent, network = results.get("time", {}), results["network"]
-    found = [("members", results["members"]), ("first seed", results.get("seed"))]
-    found += [("parameters", network.get("parameters")), ("updates", spent.get("updates"))]
-    shown = [(name, f"{value:,}") for name, value in found if value is not None]
-    return shown + [("seconds", f"{spent['total_s']:,.1f}")] * ("total_s" in spent)
+def facts(record: Record) -> list[tuple[str, str]]:
+    """The few numbers at the top of the page."""
+    values = {
+        "members": record.members,
+        "first seed": record.seed,
+        "parameters": record.network.get("parameters"),
+        "updates": record.time.get("updates"),
+    }
+    shown = [(name, f"{value:,}") for name, value in values.items() if value is not None]
+    return shown + [("seconds", f"{record.time['total_s']:,.1f}")] * ("total_s" in record.time)
 
 
 def number(value: float | None) -> str:
@@ -63,30 +62,30 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3e}"
 
 
-def numbers(values: float | list[float] | None) -> str:
+def numbers(values: float | Sequence[float] | None) -> str:
     """A measure, or several numbers of one, as the page shows them.
 
     >>> numbers([0.25, 0.5, 1832.0]), numbers(None)
     ('0.2500 · 0.5000 · 1,832', 'none')
     """
-    return " · ".join(map(number, values)) if isinstance(values, list) else number(values)
+    return " · ".join(map(number, values)) if isinstance(values, Sequence) else number(values)
 
 
-def interval(summary: dict[str, Any]) -> str:
-    """The interval of a success rate as the page shows it; empty where a measure has none.
+def interval(measure: Measure) -> str:
+    """The interval of a success rate as the page shows it; empty for other measures.
 
-    >>> interval({"interval": [0.4902, 0.9433]})
+    >>> interval(Measure(torch.tensor([1.0] * 8 + [0.0] * 2), MeasureKind.RATE))
     '0.490 – 0.943'
     """
-    return "{:.3f} – {:.3f}".format(*summary["interval"]) if "interval" in summary else ""
+    return "" if measure.interval is None else "{:.3f} – {:.3f}".format(*measure.interval)
 
 
-def words(name: str) -> str:
+def heading(name: str) -> str:
     """The name of a file as a heading.
 
-    >>> words("training.gif")
+    >>> heading("training.gif")
     'Training'
-    >>> words("confusion_matrix")
+    >>> heading("confusion_matrix")
     'Confusion matrix'
     """
     return Path(name).stem.replace("_", " ").capitalize()

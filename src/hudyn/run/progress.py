@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
 from rich.console import Console
 
 from hudyn.figures.style import COLOURS
 from hudyn.run.cadence import Cadence, training_ends
+from hudyn.run.terminal import say
+from hudyn.tasks.base import TaskData, TaskModule
 
 
 class Progress(RichProgressBar):
-    """Lightning's rich progress bar, counting updates; where there is no terminal, a line an epoch, or every 2 s."""
+    """Lightning's rich progress bar, counting updates; without a terminal, a line an epoch, or every 2 s."""
 
     def __init__(self) -> None:
         colour = COLOURS[0]
@@ -21,8 +24,9 @@ class Progress(RichProgressBar):
         super().__init__(refresh_rate=10, theme=theme)
         self._latest: dict[str, float] = {}
         self._cadence = Cadence(least=2.0)
-        self._terminal = Console().is_terminal
-        if not self._terminal:
+        console = Console()
+        self._drawn = console.is_terminal or console.is_jupyter
+        if not self._drawn:
             self.disable()
 
     @property
@@ -40,32 +44,33 @@ class Progress(RichProgressBar):
         super()._update(progress_bar_id, current, visible, hard)
 
     def _get_train_description(self, current_epoch: int) -> str:
-        if self._endless:
+        if self._data.endless:
             end = f"/{self.trainer.max_steps:,}" if self.trainer.max_steps > 0 else ""
             return f"update {self.trainer.global_step:,}{end}"
         return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
     @property
-    def _endless(self) -> bool:
-        trainer: Any = self.trainer
-        return trainer.datamodule.endless
+    def _data(self) -> TaskData[Any]:
+        data = self.trainer.datamodule  # type: ignore[attr-defined] # Lightning sets it
+        assert isinstance(data, TaskData)
+        return data
 
     @property
     def test_description(self) -> str:
-        """What the bar of the last evaluation says."""
+        """The label of the bar during the last evaluation."""
         return "evaluation"
 
-    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+    def get_metrics(self, trainer: Trainer, pl_module: TaskModule[Any, Any]) -> dict[str, Any]:  # type: ignore[override]
         """Means over members of the latest results."""
-        self._latest |= {name: values.double().nanmean().item() for name, values in pl_module.results.items()}
+        self._latest |= {name: measure.mean for name, measure in pl_module.results.items()}
         return dict(self._latest)
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Show the epoch's results."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: TaskModule[Any, Any]) -> None:  # type: ignore[override]
+        """Show the results of the evaluation."""
         super().on_train_epoch_end(trainer, pl_module)
-        if self._terminal or not trainer.is_global_zero:
+        if self._drawn or not trainer.is_global_zero:
             return
-        if not self._endless or training_ends(trainer) or self._cadence.due:
+        if not self._data.endless or training_ends(trainer) or self._cadence.due:
             results = "  ".join(f"{name} {value:.4f}" for name, value in self.get_metrics(trainer, pl_module).items())
             with self._cadence.kept():
-                print(f"{self._get_train_description(trainer.current_epoch)}  {results}", flush=True)
+                say(f"{self._get_train_description(trainer.current_epoch)}  {results}")

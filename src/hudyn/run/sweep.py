@@ -1,76 +1,93 @@
-"""What a sweep leaves behind: sweep.csv, one row a job, and a figure of the objective against each swept setting."""
+"""The results of a sweep: sweep.csv, one row a job, and a figure of the objective against each swept setting."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
-from hudyn.run.folder import Run, atomic_write
+from hudyn.metrics.measure import MeasureKind
+from hudyn.run.folder import atomic_write
+from hudyn.run.record import Record
+from hudyn.run.run import Run
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep.
+
+    Attributes:
+        name: of its folder.
+        overrides: the value of each setting that the sweep or the command line overrides.
+        record: what is known of it.
+    """
+
+    name: str
+    overrides: dict[str, str]
+    record: Record
 
 
 def summarise(folder: Path, objective: str) -> None:
-    """Write ``sweep.csv`` and ``sweep.png`` from the jobs in `folder`; called after every job, whatever its end.
+    """Write ``sweep.csv`` and ``sweep.png`` from the jobs in `folder`; called after every job, however it ended.
 
-    A row has each measure's mean over members; with the ends of the 95 % interval where the measure is a success rate,
-    with the least, the largest and the quartiles over
-    several members where it is not.
+    A row has each measure's mean over members; the ends of the 95 % interval if the measure is a rate, else minimum,
+    maximum and quartiles over several members.
 
     Args:
-        folder: the sweep's folder, one folder a job in it.
+        folder: the sweep's folder, with one folder a job.
         objective: the measure that the figure shows.
     """
-    from hudyn.run.tables import write_csv
+    from hudyn.run.writer import write_csv
 
     jobs = [job for path in sorted(folder.iterdir(), key=_number) if (job := _job(path))]
-    overrides = list(dict.fromkeys(key for job in jobs for key in job["overrides"]))
-    metrics = list(dict.fromkeys(name for job in jobs for name in job["metrics"]))
-    rows = []
-    for job in jobs:
-        row = {"job": job["job"], "status": job["status"]}
-        row |= {key: job["overrides"].get(key, "") for key in overrides}
-        for name in metrics:
-            found = job["metrics"].get(name, {})
-            row |= {name: found.get("mean", "")}
-            if "interval" in found:
-                row |= dict(zip((f"{name}_low", f"{name}_high"), found["interval"], strict=True))
-            elif job["members"] > 1:
-                row |= {f"{name}_min": found.get("min", ""), f"{name}_max": found.get("max", "")}
-                row |= dict(
-                    zip((f"{name}_q1", f"{name}_median", f"{name}_q3"), found.get("quartiles", [""] * 3), strict=True)
-                )
-        rows.append(row)
+    overrides = list(dict.fromkeys(key for job in jobs for key in job.overrides))
+    rows = [_row(job, overrides) for job in jobs]
+    measures = list(dict.fromkeys(name for job in jobs for name in job.record.metrics))
     columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns.sort(key=lambda column: _place(column, measures))
     write_csv(folder / "sweep.csv", rows, columns)
-    swept = [key for key in overrides if len({job["overrides"].get(key) for job in jobs}) > 1]
+    swept = [key for key in overrides if len({job.overrides.get(key) for job in jobs}) > 1]
     if swept:
         from hudyn.figures.style import write_png
         from hudyn.figures.sweep import objective_against_settings
 
-        values = [
-            [value for value in job["metrics"].get(objective, {}).get("values", []) if value is not None]
-            for job in jobs
-        ]
-        settings: dict[str, Sequence[str]] = {key: [job["overrides"].get(key, "") for job in jobs] for key in swept}
-        rate = any("interval" in job["metrics"].get(objective, {}) for job in jobs)
-        figure = objective_against_settings(settings, values, objective, rate)
+        objectives = [job.record.metrics.get(objective) for job in jobs]
+        values = [[] if measure is None else measure.known.tolist() for measure in objectives]
+        settings: dict[str, Sequence[str]] = {key: [job.overrides.get(key, "") for job in jobs] for key in swept}
+        is_rate = any(measure is not None and measure.kind is MeasureKind.RATE for measure in objectives)
+        figure = objective_against_settings(settings, values, objective, is_rate)
         with atomic_write(folder / "sweep.png", "wb") as file:
             write_png(figure, file)
 
 
-def _job(folder: Path) -> dict[str, Any] | None:
+def _row(job: Job, overrides: Sequence[str]) -> dict[str, object]:
+    row: dict[str, object] = {"job": job.name, "status": job.record.status}
+    row |= {key: job.overrides.get(key, "") for key in overrides}
+    for name, measure in job.record.metrics.items():
+        row[name] = measure.mean if len(measure.known) else ""
+        if measure.interval:
+            row |= dict(zip((f"{name}_low", f"{name}_high"), measure.interval, strict=True))
+        elif job.record.members > 1:
+            row |= {f"{name}_min": measure.min, f"{name}_max": measure.max}
+            row |= dict(zip((f"{name}_q1", f"{name}_median", f"{name}_q3"), measure.quartiles or [""] * 3, strict=True))
+    return row
+
+
+def _place(column: str, measures: Sequence[str]) -> int:
+    """Where a column stands: a measure's columns together, in the order of the measures."""
+    owners = [place for place, name in enumerate(measures) if column == name or column.startswith(f"{name}_")]
+    return max(owners, key=lambda place: len(measures[place]), default=-1)
+
+
+def _job(folder: Path) -> Job | None:
     path = folder / ".hydra" / "overrides.yaml"
     if not path.is_file():
         return None
     given = [str(text).partition("=") for text in OmegaConf.load(path)]
-    results = Run(folder).results
-    return {
-        "job": folder.name,
-        "status": results.get("status", "failed"),
-        "overrides": {key.lstrip("+~"): value for key, _, value in given},
-        "members": results.get("members", 1),
-        "metrics": results.get("metrics", {}),
-    }
+    record = Run(folder).record
+    if not record.experiment:  # it failed before it began
+        record.status = "failed"
+    return Job(folder.name, {key.lstrip("+~"): value for key, _, value in given}, record)
 
 
 def _number(folder: Path) -> tuple[int, str]:

@@ -1,9 +1,8 @@
-"""A run from its checked config to its results: build, fit, evaluate, report."""
+"""A run from its checked config to its results: fit, evaluate, report."""
 
 import errno
+import importlib.util
 import logging
-import math
-import os
 import signal
 import threading
 import time
@@ -11,68 +10,66 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import torch
-from hydra.utils import get_class, instantiate
-from lightning.pytorch import LightningDataModule, Trainer
+from hydra.utils import instantiate
+from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
 
 from hudyn.errors import HudynError, Interrupted
-from hudyn.kernels.threads import use_threads
-from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
-from hudyn.run.folder import Run, environment, rank, summaries, summary
+from hudyn.run.build import build_data, build_module, build_trainer, load_study
+from hudyn.run.checkpoint import load_checkpoint, load_weights
+from hudyn.run.folder import claim_folder, rank, remove_unfinished
+from hudyn.run.history import History, tensorboard
 from hudyn.run.loggers import TensorBoard
-from hudyn.run.page import interval, numbers, write_page
+from hudyn.run.page import write_page
+from hudyn.run.record import environment
+from hudyn.run.run import Run
+from hudyn.run.terminal import say
+from hudyn.run.writer import write
+from hudyn.tasks.artifacts import Artifacts
+from hudyn.tasks.base import AnyStudy, Study
 
 
-def train(run: Run, resume: bool = False) -> float | None:
+def train(run: Run, resume: bool = False) -> None:
     """Run an experiment from its config, or continue it.
 
     Args:
         run: the run, begun: its config is checked and written.
         resume: whether to continue from its last checkpoint, if there is one.
 
-    Returns:
-        the objective: mean over members of the measure that `config.objective` names, None where it was not taken.
-
     Raises:
-        HudynError: the run failed for a reason that a person can mend; results.json has status "failed".
-        Interrupted: a signal stopped the run; results.json has status "interrupted".
+        HudynError: the run failed for a reason that a person can mend; its status is "failed".
+        Interrupted: a signal stopped the run; its status is "interrupted".
     """
-    started = time.monotonic()
-    config, folder = run.config, run.folder
-    with _recorded(run, started):
+    config = run.config
+    with _recorded(run):
         if rank() == 0:
-            for left_over in folder.rglob(".*.part"):  # of a process that was killed while writing
-                left_over.unlink(missing_ok=True)
+            remove_unfinished(run.folder)
         checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
-        step = load_checkpoint(checkpoint)["global_step"] if checkpoint else None
-        module, data, trainer = build(config, folder, resumed_at=step)
-        run.update_results(
-            network={"class": config.model.network._target_, "parameters": parameters(module)},
-            environment=environment(str(trainer.strategy.root_device)),
-        )
-        trained = any(parameter.requires_grad for parameter in module.population.parameters())
-        if trained:
-            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        try:
+        content = load_checkpoint(checkpoint) if checkpoint else None
+        quieten()
+        data = build_data(config)
+        module = build_module(config, data)
+        if checkpoint and content:
+            load_weights(module, content["state_dict"], checkpoint)
+        trainer = build_trainer(config, run, resumed_at=content["global_step"] if content else None)
+        with _closed(trainer):
+            run.record.network["parameters"] = module.parameters_per_member
+            run.record.environment = environment(str(trainer.strategy.root_device))
+            run.save()
+            if module.trained:
+                trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             trainer.test(module, datamodule=data, verbose=False)
-        finally:  # where a report cannot be written, what was measured is kept
-            if trainer.is_global_zero and module.results:
-                run.update_results(metrics=summaries(module.results))
-        if not trained:
-            trainer.save_checkpoint(run.checkpoint)
-        if trainer.is_global_zero:
-            show(module.results, run)
-    if config.objective not in module.results:
-        return None
-    return summary(module.results[config.objective])["mean"]
+            if not module.trained:
+                trainer.save_checkpoint(run.checkpoint)
+            if trainer.is_global_zero:
+                run.record.metrics = dict(module.results)
+                run.save()
+                (history,) = [callback for callback in trainer.callbacks if isinstance(callback, History)]  # type: ignore[attr-defined] # Lightning sets it
+                _report(Study(module, data, history.curves), config.report, run, trainer)
 
 
 def check_resumable(run: Run, config: DictConfig) -> None:
@@ -85,25 +82,22 @@ def check_resumable(run: Run, config: DictConfig) -> None:
         return
     checkpoint = load_checkpoint(run.checkpoint)
     epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    for what, done in (("epochs", epochs), ("steps", checkpoint["global_step"])):
-        end = config.trainer.get(f"max_{what}", -1)
+    for unit, done in (("epochs", epochs), ("steps", checkpoint["global_step"])):
+        end = config.trainer.get(f"max_{unit}", -1)
         if end in (None, -1):
             continue
         if done > end:
-            raise HudynError(f"{run.folder} is trained for {done} {what}, more than trainer.max_{what}={end}.")
+            raise HudynError(f"{run.folder} is trained for {done} {unit}, more than trainer.max_{unit}={end}.")
         if done == end:
-            print(
-                f"{run.folder} is trained to its end, {done} {what}; trainer.max_{what}=... trains longer.", flush=True
-            )
+            say(f"{run.folder} is trained to its end, {done} {unit}; trainer.max_{unit}=... trains longer.")
 
 
-def evaluate(run: Run, config: DictConfig, folder: Path) -> Run:
-    """Evaluate the last checkpoint of a run.
+def evaluate(run: Run, config: DictConfig) -> Run:
+    """Evaluate the last checkpoint of a run, into a new folder of its ``evaluations/``.
 
     Args:
         run: the run.
         config: its config, possibly changed.
-        folder: where the evaluation's results, tables and figures go.
 
     Returns:
         the evaluation, as a run.
@@ -111,106 +105,98 @@ def evaluate(run: Run, config: DictConfig, folder: Path) -> Run:
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.
     """
-    started = time.monotonic()
-    finished = run.results
-    evaluation = Run(folder)
-    with _recorded(evaluation, started):
-        state = load_checkpoint(run.checkpoint)["state_dict"]
-        evaluation.config = config
-        evaluation.update_results(
-            experiment=config.name, seed=config.seed, members=config.members, status="running", run=str(run.folder)
-        )
-        module, data, trainer = build(config, folder)
-        try:
-            module.load_state_dict(state)
-        except RuntimeError as error:
-            raise HudynError(f"{run.checkpoint} does not fit the run's config.\n{error}") from error
-        module.results = {
-            name: torch.tensor([math.nan if v is None else v for v in values["values"]], dtype=torch.float64)
-            for name, values in finished.get("metrics", {}).items()
-            if name.startswith("train/")
-        }
-        trainer.test(module, datamodule=data, verbose=False)
-        evaluation.update_results(
-            network={"class": config.model.network._target_, "parameters": parameters(module)},
-            metrics=summaries(module.results),
-            environment=environment(str(trainer.strategy.root_device)),
-        )
-        show(module.results, evaluation)
+    quieten()
+    config.trainer.devices, config.trainer.strategy = 1, "auto"  # a second process would evaluate it a second time
+    study = load_study(run, config)
+    module = study.module
+    module.results = {name: measure for name, measure in run.metrics.items() if name.startswith("train/")}
+    evaluation = _begin_under(run, "evaluations", config)
+    with _recorded(evaluation):
+        trainer = build_trainer(config, evaluation)
+        with _closed(trainer):
+            trainer.test(module, datamodule=study.data, verbose=False)
+            evaluation.record.network["parameters"] = module.parameters_per_member
+            evaluation.record.metrics = dict(module.results)
+            evaluation.record.environment = environment(str(trainer.strategy.root_device))
+            evaluation.save()
+            _report(study, config.report, evaluation, trainer)
     return evaluation
 
 
-def build(config: DictConfig, folder: Path, resumed_at: int | None = None) -> tuple[Any, LightningDataModule, Trainer]:
-    """The objects of a run; torch is given the threads that the config allows.
+def analyse(run: Run, config: DictConfig) -> Run:
+    """Analyse what the networks of a run do and how, into a new folder of its ``analyses/``.
+
+    Every network is drawn, also one that does not solve the task; the best is asked for its automaton by L* too, if
+    AALpy is installed.
 
     Args:
-        config: the composed config, checked.
-        folder: the run's folder.
-        resumed_at: the update after which a run is continued.
+        run: the run.
+        config: its config, possibly changed.
+
+    Returns:
+        the analysis, as a run.
+
+    Raises:
+        HudynError: a task without an analysis; no checkpoint, a damaged one, or one that does not fit the config.
     """
+    if "dynamics" not in config.report:
+        raise HudynError(
+            f"{run.folder}: its config has no report.dynamics, as runs of sequences have; there is nothing to analyse."
+        )
     quieten()
-    threads = config.threads or os.cpu_count() or 1
-    module_class: Any = get_class(config.model._target_)
-    use_threads(threads)
-    torch.set_num_threads(1 if module_class.small_operations else threads)
-    settings = OmegaConf.masked_copy(config.model, [key for key in config.model if key not in ("_target_", "network")])
-    module = module_class(
-        network=partial(instantiate, config.model.network),
-        optimizer=instantiate(config.optimizer),
-        **instantiate(settings),
-    )
-    data = instantiate(config.data)
-    loggers = [instantiate(logger, save_dir=str(folder)) for logger in config.logger.values()]
-    for logger in loggers:
-        if isinstance(logger, TensorBoard) and resumed_at is not None:
-            logger.continue_after(resumed_at)
-    trainer = instantiate(
-        config.trainer,
-        callbacks=[instantiate(callback) for callback in config.callbacks.values()],
-        logger=loggers,
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=str(folder),
-    )
-    return module, data, trainer
+    study = load_study(run, config)
+    learner = config.report.dynamics.learner or importlib.util.find_spec("aalpy") is not None
+    settings = OmegaConf.merge(config.report.dynamics, {"draw_unsolved": True, "learner": learner})
+    analysis = _begin_under(run, "analyses", config)
+    with _recorded(analysis):
+        analysis.record.metrics = dict(study.results)
+        _report(study, OmegaConf.create({"dynamics": settings}), analysis)
+    return analysis
 
 
-def parameters(module: Any) -> int:
-    """Number of parameters of one member."""
-    return sum(tensor.numel() for tensor in module.population.parameters()) // module.population.members
+def _begin_under(run: Run, name: str, config: DictConfig) -> Run:
+    """A new run in the folder `name` of another one."""
+    begun = Run(Path(claim_folder(str(run.folder / name / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))))
+    begun.record.run = str(run.folder)
+    begun.begin(config)
+    return begun
 
 
-def show(results: dict[str, torch.Tensor], run: Run) -> None:
-    """Print a short table of the results."""
-    members = max(len(values) for values in results.values())
-    table = Table(title=f"{run.results['experiment']}, {members} member{'s' * (members > 1)}", title_justify="left")
-    columns = ["value"] if members == 1 else ["mean", "min", "median", "max"]
-    found = {name: summary(results[name]) for name in sorted(results)}
-    intervals = members > 1 and any("interval" in values for values in found.values())
-    for column in ["measure", *columns, *["95 % interval"] * intervals]:
-        table.add_column(column, justify="left" if column == "measure" else "right")
-    for name, values in found.items():
-        shown = values | {"value": values["mean"], "median": values.get("quartiles", ["", [], ""])[1]}
-        cells = [numbers(shown[column]) for column in columns]
-        table.add_row(name, *cells, *[interval(values)] * intervals)
-    console = Console()
-    console.print(table)
-    console.print(f"[bold]{run.folder}[/]: report.html, results.json, tables, figures", soft_wrap=True, highlight=False)
+def _report(study: AnyStudy, reports: DictConfig, run: Run, trainer: Trainer | None = None) -> None:
+    """Write what each of the config's reports produces."""
+    writer = tensorboard(trainer) if trainer else None
+    for settings in reports.values():
+        artifacts = instantiate(settings)(study)
+        assert isinstance(artifacts, Artifacts)
+        write(artifacts, run, writer, trainer.global_step if trainer else 0)
 
 
 @contextmanager
-def _recorded(run: Run, started: float) -> Iterator[None]:
-    """Write how the run ended into its results.json, whatever its end."""
+def _closed(trainer: Trainer) -> Iterator[None]:
+    """Close TensorBoard's event file at the end."""
+    try:
+        yield
+    finally:
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoard):
+                logger.close()
 
-    def record(status: str, **changes: Any) -> None:
-        spent = run.results.get("time", {})
-        total = spent.get("total_s", 0.0) + time.monotonic() - started
-        run.update_results(status=status, time=spent | {"total_s": round(total, 2)}, **changes)
+
+@contextmanager
+def _recorded(run: Run) -> Iterator[None]:
+    """Record how the run ended, however it ends, and write its page."""
+    started = time.monotonic()
+
+    def end(error: BaseException | None = None) -> None:
+        run.record.error = None if error is None else str(error)
+        run.record.time["total_s"] = round(run.record.time.get("total_s", 0.0) + time.monotonic() - started, 2)
+        run.save()
         if rank() == 0:
             write_page(run)
 
-    def record_failure(status: str, error: BaseException) -> None:
+    def end_badly(error: BaseException) -> None:
         try:
-            record(status, error=str(error))
+            end(error)
         except HudynError as unwritable:
             error.add_note(f"{unwritable}")
 
@@ -219,19 +205,23 @@ def _recorded(run: Run, started: float) -> Iterator[None]:
             yield
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-            record_failure("interrupted", interrupted)
+            run.record.status = "interrupted"
+            end_badly(interrupted)
             raise interrupted from None
         except HudynError as error:
-            record_failure("failed", error)
+            run.record.status = "failed"
+            end_badly(error)
             raise
         except BaseException as error:
+            run.record.status = "failed"
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 full = HudynError(f"{run.folder} cannot be written: {error.strerror}.")
-                record_failure("failed", full)
+                end_badly(full)
                 raise full from error
-            record_failure("failed", HudynError(traceback.format_exc()))
+            end_badly(HudynError(traceback.format_exc()))
             raise
-        record("done", error=None)
+        run.record.status = "done"
+        end()
 
 
 @contextmanager
@@ -253,7 +243,7 @@ def _sigterm_raises() -> Iterator[None]:
 
 
 def quieten() -> None:
-    """Keep Lightning's advice on what does not apply here from the terminal."""
+    """Keep Lightning's advice that does not apply here from the terminal."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 from matplotlib.figure import Figure
 
-JSON: TypeAlias = "str | int | float | bool | None | Mapping[str, JSON] | Sequence[JSON]"
 Row: TypeAlias = Mapping[str, object]
 
 
@@ -34,11 +33,11 @@ class Artifacts:
         figures: drawn figures by name; written as ``figures/<name>.png`` and into TensorBoard.
         files: text or bytes by path in the run's folder, such as ``figures/training.gif``.
         words: texts by name, for TensorBoard.
-        summary: parts of results.json by name, such as ``evaluation``.
+        summary: parts of results.json by name, such as ``evaluation``: mappings, lists, numbers, texts and None.
     """
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
-    summary: Mapping[str, JSON] = field(default_factory=dict)
+    summary: Mapping[str, object] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from hudyn.tasks.loaders import BatchLoader, UpdateLoader
 Chunk = TypeVar("Chunk")
 Data = TypeVar("Data", bound="TaskData")
 Module = TypeVar("Module", bound="TaskModule")
+AnyStudy: TypeAlias = "Study[TaskModule[Any, Any], TaskData[Any]]"
+MakeNetwork = Callable[[], nn.Module]
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
@@ -106,7 +108,7 @@ class Criterion:
 class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     """Trains a population: makes the updates of a chunk in one Lightning step, and evaluates each member.
 
-    `global_step` counts updates. Lightning's hooks run once a chunk: they would cost more than a small network's update.
+    `global_step` counts updates. Lightning's hooks run once a chunk: they cost more than an update of a small network.
 
     Args:
         network: makes one network.
@@ -127,7 +129,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     @checked
     def __init__(
         self,
-        network: Callable[[], nn.Module],
+        network: MakeNetwork,
         optimizer: MakeOptimizer,
         members: Positive = 1,
         seed: NonNegative = 0,
@@ -256,7 +258,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
                 raise not_finite(f"The {name.removesuffix('/loss')} loss of member {member} is {values[member]}.")
 
     def _count(self, updates: int) -> None:
-        """Tell the trainer of updates that were made without its optimizer wrapper; end the epoch after the last one."""
+        """Tell the trainer of updates made without its optimizer wrapper; end the epoch after the run's last update."""
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for tracker in (progress.total, progress.current):
             tracker.ready += updates

@@ -2,6 +2,6 @@
 
 from hudyn.tasks.characters.data import KMNISTDataModule
 from hudyn.tasks.characters.module import ImageClassifier
-from hudyn.tasks.characters.reporter import ImageReporter
+from hudyn.tasks.characters.report import report_characters
 
-__all__ = ["ImageClassifier", "ImageReporter", "KMNISTDataModule"]
+__all__ = ["ImageClassifier", "KMNISTDataModule", "report_characters"]

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from hudyn.errors import HudynError
+from hudyn.arguments import ArgumentError, NonNegative, Positive, checked
 from hudyn.seeds import generator
+from hudyn.tasks.base import TaskData
 from hudyn.tasks.characters import files
-from hudyn.tasks.loaders import BatchLoader, UpdateLoader
+from hudyn.tasks.loaders import BatchLoader
 
 CLASS_NAMES = {
     "KMNIST": ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
@@ -81,49 +81,40 @@ class EvaluationBatch:
     places: Tensor
 
 
-class KMNISTDataModule(LightningDataModule):
+class KMNISTDataModule(TaskData[ImageChunk]):
     """KMNIST, MNIST or FashionMNIST, kept whole on the device as uint8 and scaled to [-1, 1] there.
 
     Args:
         root: folder that holds, or will hold, the files.
         dataset: which of the three sets.
         batch_size: images an update.
-        shuffle: whether each epoch has an order of its own; without it, the order of the file.
-        validation_size: number of training images held out for validation, the same share of each class; the choice
-            does not depend on the seed.
-        updates_per_step: updates that one Lightning step carries; the result does not depend on it.
-        evaluation_batch_size: images a step of an evaluation.
-        members: size of the population; where `shuffle`, each member has an order of its own.
+        shuffle: whether each epoch draws a new order; otherwise, the order of the file.
+        validation_size: number of training images held out for validation, with the same share of each class; the
+            choice does not depend on the seed.
+        updates_per_step: updates that one Lightning step makes; the result does not depend on it.
+        evaluation_batch_size: images in a step of an evaluation.
+        members: size of the population; if `shuffle`, each member has its own order.
         seed: seed of member 0.
     """
 
-    endless = False  # the trainer's epochs are passes over the data
+    endless = False
     image_shape = (1, files.SIDE, files.SIDE)
     classes = files.CLASSES
 
+    @checked
     def __init__(
         self,
         root: str,
         dataset: Literal["KMNIST", "MNIST", "FashionMNIST"] = "KMNIST",
-        batch_size: int = 64,
+        batch_size: Positive = 64,
         shuffle: bool = False,
-        validation_size: int = 0,
-        updates_per_step: int = 64,
-        evaluation_batch_size: int = 500,
-        members: int = 1,
-        seed: int = 0,
+        validation_size: NonNegative = 0,
+        updates_per_step: Positive = 64,
+        evaluation_batch_size: Positive = 500,
+        members: Positive = 1,
+        seed: NonNegative = 0,
     ) -> None:
         super().__init__()
-        counts = {
-            "batch_size": batch_size,
-            "updates_per_step": updates_per_step,
-            "evaluation_batch_size": evaluation_batch_size,
-        }
-        for name, value in counts.items():
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
-        if validation_size < 0:
-            raise ValueError(f"validation_size: expected a number of images, 0 or more, got {validation_size}")
         self.root = Path(root).expanduser()
         self.dataset = dataset
         self.batch_size = batch_size
@@ -133,16 +124,25 @@ class KMNISTDataModule(LightningDataModule):
         self.evaluation_batch_size = evaluation_batch_size
         self.members = members
         self.seed = seed
+        self.evaluated_splits = ("val", "test") if validation_size else ("test",)
         self.class_names = CLASS_NAMES[dataset]
-        self.class_labels = [
-            f"{kana} {name}" for kana, name in zip(KANA, self.class_names, strict=True)
-        ] if dataset == "KMNIST" else self.class_names  # fmt: skip
+        self.class_labels = self.class_names
+        if dataset == "KMNIST":
+            self.class_labels = [f"{kana} {name}" for kana, name in zip(KANA, self.class_names, strict=True)]
         self.splits: dict[str, tuple[Tensor, Tensor]] = {}
+        self._last_order: tuple[int, Tensor] | None = None
 
-    @property
-    def evaluated_splits(self) -> list[str]:
-        """Names of the splits that are evaluated after each epoch, in the order of their loaders."""
-        return ["val", "test"] if self.validation_size else ["test"]
+    def check_available(self) -> None:
+        """Raise what is wrong with the files' folder or with the size of the validation set.
+
+        Raises:
+            ArgumentError: `root` cannot be read, or written where files are missing; too large a `validation_size`.
+        """
+        files.check_folder(self.root, self.dataset)
+        items = files.count(self.root, self.dataset, "train")
+        if self.validation_size >= items:
+            message = f"expected fewer than the {items:,} training images, got {self.validation_size:,}"
+            raise ArgumentError("validation_size", message)
 
     def prepare_data(self) -> None:
         """Fetch what is missing."""
@@ -152,30 +152,26 @@ class KMNISTDataModule(LightningDataModule):
         """Read the files and put them on the trainer's device."""
         if self.splits:
             return
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         splits = {split: files.read(self.root, self.dataset, split) for split in files.SPLITS}
         if self.validation_size:
             images, targets = splits["train"]
             held_out = stratified_choice(targets, self.validation_size, self.classes)
             splits["train"] = images[~held_out], targets[~held_out]
             splits["val"] = images[held_out], targets[held_out]
-        self.splits = {split: (images.to(device), targets.to(device)) for split, (images, targets) in splits.items()}
+        self.splits = {
+            split: (images.to(self.device), targets.to(self.device)) for split, (images, targets) in splits.items()
+        }
 
-    def train_dataloader(self) -> UpdateLoader[ImageChunk]:
-        """The training set, in chunks of updates."""
-        items = len(self.splits["train"][1])
-        updates = -(-items // self.batch_size)
-        return UpdateLoader(self._chunk, updates, self.updates_per_step, self.trainer)
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates of a pass over the training set."""
+        return -(-len(self.splits["train"][1]) // self.batch_size)
 
     def val_dataloader(self) -> list[BatchLoader[EvaluationBatch]]:
         """One loader for each of `evaluated_splits`."""
         return [self._evaluation_loader(split) for split in self.evaluated_splits]
 
-    def test_dataloader(self) -> list[BatchLoader[EvaluationBatch]]:
-        """One loader for each of `evaluated_splits`."""
-        return self.val_dataloader()
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
         """The batch as it is: it was made on the device."""
         return batch
 
@@ -190,7 +186,8 @@ class KMNISTDataModule(LightningDataModule):
 
         return BatchLoader(batch, len(targets), self.evaluation_batch_size)
 
-    def _chunk(self, epoch: int, first: int, last: int) -> ImageChunk:
+    def chunk(self, epoch: int, first: int, last: int) -> ImageChunk:
+        """The images of the updates first..last-1 of an epoch."""
         images, targets = self.splits["train"]
         begin, end = first * self.batch_size, min(last * self.batch_size, len(targets))
         sizes = [min(self.batch_size, end - start) for start in range(begin, end, self.batch_size)]
@@ -220,8 +217,6 @@ class KMNISTDataModule(LightningDataModule):
             self._last_order = epoch, torch.stack(orders)
         return self._last_order[1]
 
-    _last_order: tuple[int, Tensor] | None = None
-
     def _rank_and_devices(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
@@ -247,10 +242,10 @@ def stratified_choice(targets: Tensor, size: int, classes: int) -> Tensor:
         whether each item is chosen, bool [items]. The same for the same arguments.
 
     Raises:
-        HudynError: fewer than `size` + 1 items.
+        ArgumentError: fewer than `size` + 1 items.
     """
     if size >= len(targets):
-        raise HudynError(f"data.validation_size: expected fewer than the {len(targets)} training images, got {size}")
+        raise ArgumentError("size", f"expected fewer than the {len(targets)} items, got {size}")
     counts = torch.bincount(targets, minlength=classes)
     shares = counts * size / len(targets)
     numbers = shares.floor().long()

@@ -3,7 +3,9 @@
 import contextlib
 import gzip
 import math
+import os
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.utils import calculate_md5
 
+from hudyn.arguments import ArgumentError
 from hudyn.errors import HudynError
 
 SPLITS = {"train": "train", "test": "t10k"}
@@ -20,11 +23,45 @@ IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 FILE_NAMES = [f"{prefix}-{kind}" for prefix in SPLITS.values() for kind in (IMAGES, LABELS)]
 DIMENSIONS = {IMAGES: 3, LABELS: 1}
 SIDE, CLASSES = 28, 10
+PUBLISHED_ITEMS = {"train": 60_000, "test": 10_000}
 
 
 def raw_folder(root: Path, dataset: str) -> Path:
     """Where the files of `dataset` are kept under `root`."""
     return root / dataset / "raw"
+
+
+def check_folder(root: Path, dataset: str) -> None:
+    """Raise unless the files of `dataset` are under `root` and can be read, or could be written there.
+
+    Raises:
+        ArgumentError: of the argument `root`.
+    """
+    advice = "choose a folder with data.root=<folder> or the variable HUDYN_DATA"
+    paths = [_find(raw_folder(root, dataset), name) for name in FILE_NAMES]
+    for path in paths:
+        if path and not os.access(path, os.R_OK):
+            raise ArgumentError("root", f"{path} cannot be read; give yourself permission, or {advice}")
+    if all(paths):
+        return
+    folder = raw_folder(root, dataset).absolute()
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):  # leaves no trace
+            pass
+    except OSError as error:
+        message = f"{dataset} is not in {root} and cannot be fetched into it ({existing}: {error.strerror}); {advice}"
+        raise ArgumentError("root", message) from error
+
+
+def count(root: Path, dataset: str, split: str) -> int:
+    """Number of images of a split, by its labels' file; as published if there is no such file yet."""
+    path = _find(raw_folder(root, dataset), f"{SPLITS[split]}-{LABELS}")
+    if path is not None:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with contextlib.suppress(OSError, EOFError, zlib.error, struct.error), opened(path, "rb") as file:
+            return int(struct.unpack(">2I", file.read(8))[1])
+    return PUBLISHED_ITEMS[split]
 
 
 def fetch(root: Path, dataset: str) -> None:

@@ -1,12 +1,9 @@
-"""What a run of image classifiers leaves behind: tables and figures of every member and of the best one."""
+"""The report on image classifiers: confusions, mistakes and parameters, in tables and figures."""
 
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
 
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from hudyn.figures import classification, weights
 from hudyn.metrics.classification import (
@@ -19,166 +16,150 @@ from hudyn.metrics.classification import (
     recalls,
 )
 from hudyn.networks import layer_parameters
-from hudyn.run.tables import write_csv, write_members
+from hudyn.tasks.artifacts import Artifacts, Row, Table
+from hudyn.tasks.base import Study
+from hudyn.tasks.characters.data import KMNISTDataModule
+from hudyn.tasks.characters.module import ImageClassifier
 
-MISTAKES = 24
-SMALL_MATRICES = 64
+SPLIT = "test"
+MISTAKES = 24  # shown of each member: four rows of six images
+SMALL_MATRICES = 64  # members whose confusion matrices fit on one page
+RANKED = 10  # most frequent confusions in results.json
 
 
-@dataclass(frozen=True)
-class ImageReport:
-    """All there is to tell of an evaluation of image classifiers on one split.
+def report_characters(study: Study[ImageClassifier, KMNISTDataModule]) -> Artifacts:
+    """Describe how every member, and in figures the best one, classifies the test images.
 
-    Attributes:
-        split: name of the split.
-        choices: choices of all members.
-        images: pixels of the split, uint8 [items, height, width].
-        class_names: short name of each class, for tables.
-        class_labels: full name of each class, for figures.
-        results: every measure taken, [members].
-        network: the best member's network.
-        best: index of the best member.
-        best_by: the measure it is best by.
-        seed: seed of member 0.
+    Args:
+        study: an evaluated population.
     """
-
-    split: str
-    choices: Choices
-    images: Tensor
-    class_names: list[str]
-    class_labels: list[str]
-    results: dict[str, Tensor]
-    network: nn.Module
-    best: int
-    best_by: str
-    seed: int
-
-    @property
-    def which(self) -> str:
-        """What to call the best member in a heading."""
-        members = len(self.choices.losses)
-        return f"seed {self.seed + self.best}" + (f", least {self.best_by} of {members}" if members > 1 else "")
-
-    @property
-    def heading(self) -> str:
-        """Network, accuracy and name of the best member."""
-        accuracy = self.choices.accuracies[self.best]
-        return f"{type(self.network).__name__}, {self.split} accuracy {accuracy:.2%} ({self.which})"
-
-    @cached_property
-    def matrices(self) -> Tensor:
-        """Confusion matrices, [members, classes, classes]; rows are the target, columns the choice."""
-        return confusion_matrices(self.choices.choices, self.choices.targets, len(self.class_names))
-
-    def named(self, confusion: Confusion) -> dict[str, Any]:
-        """A confusion with the names of its classes."""
-        names = self.class_names
-        return {"target": names[confusion.target], "choice": names[confusion.choice], "count": confusion.count}
-
-    def summary(self) -> dict[str, Any]:
-        """What results.json holds of it: one entry a member, mistakes and parameters of the best."""
-        matrices = self.matrices
-        precision, recall = precisions(matrices), recalls(matrices)
-        return {
-            "split": self.split,
-            "classes": self.class_names,
-            "best_member": self.best,
-            "best_by": self.best_by,
-            "members": [
-                {
-                    "seed": self.seed + member,
-                    "loss": self.choices.losses[member].item(),
-                    "accuracy": self.choices.accuracies[member].item(),
-                    "confusion_matrix": matrices[member].tolist(),
-                    "confusions": [self.named(found) for found in ranked_confusions(matrices[member])[:10]],
-                    "precision": precision[member].tolist(),
-                    "recall": recall[member].tolist(),
-                }
-                for member in range(len(matrices))
-            ],
-            "confident_mistakes": self._mistakes(self.best),
-            "parameters": [asdict(layer) for layer in layer_parameters(self.network)],
-        }
-
-    def write_tables(self, folder: Path) -> None:
-        """Write every table as CSV into `folder`."""
-        names, matrices = self.class_names, self.matrices
-        members = range(len(matrices))
-        precision, recall = precisions(matrices), recalls(matrices)
-        write_members(folder, self.results, self.seed, self.best)
-        write_csv(
-            folder / "confusion_matrix.csv",
-            (
-                {"member": member, "target": target} | dict(zip(names, row.tolist(), strict=True))
-                for member in members
-                for target, row in zip(names, matrices[member], strict=True)
-            ),
-        )
-        write_csv(
-            folder / "confusions.csv",
-            (
-                {"member": member, "rank": rank} | self.named(found)
-                for member in members
-                for rank, found in enumerate(ranked_confusions(matrices[member]), start=1)
-            ),
-            columns=["member", "rank", "target", "choice", "count"],
-        )
-        write_csv(
-            folder / "classes.csv",
-            (
-                {
-                    "member": member,
-                    "class": name,
-                    "precision": precision[member, number].item(),
-                    "recall": recall[member, number].item(),
-                    "images": int(matrices[member, number].sum()),
-                }
-                for member in members
-                for number, name in enumerate(names)
-            ),
-        )
-        write_csv(
-            folder / "mistakes.csv",
-            ({"member": member} | row for member in members for row in self._mistakes(member)),
-            columns=["member", "image", "target", "choice", "confidence"],
-        )
-        layers = [asdict(layer) for layer in layer_parameters(self.network)]
-        total = sum(layer["parameters"] for layer in layers)
-        whole = {"layer": "total", "kind": type(self.network).__name__, "arithmetic": "", "parameters": total}
-        write_csv(folder / "parameters.csv", [*layers, whole])
-
-    def draw(self) -> dict[str, Figure]:
-        """Every figure, by name."""
-        matrices, accuracies = self.matrices, self.choices.accuracies
-        found = confident_mistakes(self.choices, self.best, MISTAKES)
-        pixels = self.images[[mistake.place for mistake in found]]
-        network = type(self.network).__name__
-        figures = {
-            "confusion_matrix": classification.confusion_matrix(matrices[self.best], self.class_labels, self.heading),
-            "mistakes": classification.mistakes(
-                pixels, found, self.class_labels, f"Most confident mistakes of {network}, {self.which}"
-            ),
-        }
-        if len(matrices) > 1:
-            figures["confusion_matrices"] = classification.confusion_matrices(
-                matrices[:SMALL_MATRICES], accuracies[:SMALL_MATRICES], self.seed
-            )
-        layer = weights.first_layer(self.network, (1, *self.images.shape[1:]))
-        if layer:
-            name, pictures = layer
-            labels = self.class_labels if len(pictures) == len(self.class_labels) and name == "output" else None
-            figures["weights"] = weights.weight_images(
-                pictures, labels, f"Weights of {network}, layer {name} ({self.which})"
-            )
-        return figures
-
-    def _mistakes(self, member: int) -> list[dict[str, Any]]:
-        return [
-            {
-                "image": mistake.place,
-                "target": self.class_names[mistake.target],
-                "choice": self.class_names[mistake.choice],
-                "confidence": mistake.confidence,
+    choices, names = study.module.choices[SPLIT], study.data.class_names
+    matrices = confusion_matrices(choices.choices, choices.targets, len(names))  # [members, classes, classes]
+    layers = [asdict(layer) for layer in layer_parameters(study.network())]
+    return Artifacts(
+        tables=_tables(study, choices, matrices, layers),
+        figures=_figures(study, choices, matrices),
+        summary={
+            "evaluation": {
+                "split": SPLIT,
+                "classes": names,
+                "best_member": study.best,
+                "best_by": study.best_by,
+                "members": _members(study, choices, matrices),
+                "confident_mistakes": _mistakes(choices, study.best, names),
+                "parameters": layers,
             }
-            for mistake in confident_mistakes(self.choices, member, MISTAKES)
-        ]
+        },
+    )
+
+
+def _members(
+    study: Study[ImageClassifier, KMNISTDataModule], choices: Choices, matrices: Tensor
+) -> list[dict[str, object]]:
+    """What results.json holds of each member."""
+    names = study.data.class_names
+    precision, recall = precisions(matrices), recalls(matrices)
+    return [
+        {
+            "seed": study.seed + member,
+            "loss": choices.losses[member].item(),
+            "accuracy": choices.accuracies[member].item(),
+            "confusion_matrix": matrices[member].tolist(),
+            "confusions": [_named(confusion, names) for confusion in ranked_confusions(matrices[member])[:RANKED]],
+            "precision": precision[member].tolist(),
+            "recall": recall[member].tolist(),
+        }
+        for member in range(study.members)
+    ]
+
+
+def _tables(
+    study: Study[ImageClassifier, KMNISTDataModule], choices: Choices, matrices: Tensor, layers: list[dict[str, object]]
+) -> dict[str, Table]:
+    names, members = study.data.class_names, range(study.members)
+    precision, recall = precisions(matrices), recalls(matrices)
+    total = {
+        "layer": "total",
+        "kind": type(study.network()).__name__,
+        "arithmetic": "",
+        "parameters": study.module.parameters_per_member,
+    }
+    matrix_rows: list[Row] = [
+        {"member": member, "target": target} | dict(zip(names, row.tolist(), strict=True))
+        for member in members
+        for target, row in zip(names, matrices[member], strict=True)
+    ]
+    confusion_rows: list[Row] = [
+        {"member": member, "rank": rank} | _named(confusion, names)
+        for member in members
+        for rank, confusion in enumerate(ranked_confusions(matrices[member]), start=1)
+    ]
+    class_rows: list[Row] = [
+        {
+            "member": member,
+            "class": name,
+            "precision": precision[member, number].item(),
+            "recall": recall[member, number].item(),
+            "images": int(matrices[member, number].sum()),
+        }
+        for member in members
+        for number, name in enumerate(names)
+    ]
+    mistake_rows: list[Row] = [
+        {"member": member} | mistake for member in members for mistake in _mistakes(choices, member, names)
+    ]
+    return {
+        "members": Table(study.table_of_members()),
+        "confusion_matrix": Table(matrix_rows),
+        "confusions": Table(confusion_rows, ["member", "rank", "target", "choice", "count"]),
+        "classes": Table(class_rows),
+        "mistakes": Table(mistake_rows, ["member", "image", "target", "choice", "confidence"]),
+        "parameters": Table([*layers, total]),
+    }
+
+
+def _figures(study: Study[ImageClassifier, KMNISTDataModule], choices: Choices, matrices: Tensor) -> dict[str, Figure]:
+    data, network, best = study.data, study.network(), study.best
+    kind, labels, accuracies = type(network).__name__, data.class_labels, choices.accuracies
+    heading = f"{kind}, {SPLIT} accuracy {accuracies[best]:.2%} ({study.best_name})"
+    images = data.splits[SPLIT][0].cpu()  # uint8 [items, height, width]
+    mistakes = confident_mistakes(choices, best, MISTAKES)
+    figures = {
+        "confusion_matrix": classification.confusion_matrix(matrices[best], labels, heading),
+        "mistakes": classification.mistakes(
+            images[[mistake.place for mistake in mistakes]],
+            mistakes,
+            labels,
+            f"Most confident mistakes of {kind}, {study.best_name}",
+        ),
+    }
+    if study.members > 1:
+        figures["confusion_matrices"] = classification.confusion_matrices(
+            matrices[:SMALL_MATRICES], accuracies[:SMALL_MATRICES], study.seed
+        )
+    layer = weights.first_layer(network, (1, *images.shape[1:]))
+    if layer:
+        name, pictures = layer
+        units = labels if len(pictures) == len(labels) and name == "output" else None
+        title = f"Weights of {kind}, layer {name} ({study.best_name})"
+        figures["weights"] = weights.weight_images(pictures, units, title)
+    if study.curves:
+        figures["learning_curves"] = classification.learning_curves(study.curves, best, study.best_name, heading)
+    return figures
+
+
+def _named(confusion: Confusion, names: list[str]) -> dict[str, object]:
+    """A confusion with the names of its classes."""
+    return {"target": names[confusion.target], "choice": names[confusion.choice], "count": confusion.count}
+
+
+def _mistakes(choices: Choices, member: int, names: list[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "image": mistake.place,
+            "target": names[mistake.target],
+            "choice": names[mistake.choice],
+            "confidence": mistake.confidence,
+        }
+        for mistake in confident_mistakes(choices, member, MISTAKES)
+    ]

@@ -2,6 +2,6 @@
 
 from hudyn.tasks.check.data import CheckGridDataModule
 from hudyn.tasks.check.module import GridClassifier
-from hudyn.tasks.check.reporter import GridReporter
+from hudyn.tasks.check.report import report_check
 
-__all__ = ["CheckGridDataModule", "GridClassifier", "GridReporter"]
+__all__ = ["CheckGridDataModule", "GridClassifier", "report_check"]

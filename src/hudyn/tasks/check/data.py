@@ -3,17 +3,16 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from hudyn.arguments import ArgumentError, Positive, checked
 from hudyn.errors import HudynError
-from hudyn.tasks.loaders import BatchLoader, UpdateLoader
+from hudyn.tasks.base import TaskData
 
 COLUMNS = ["x", "y", "label"]
-TOLD = 5  # bad rows that an error lists
+LISTED = 5  # bad rows that an error names
 
 
 @dataclass
@@ -31,7 +30,7 @@ class PointsChunk:
     updates: int
 
 
-class CheckGridDataModule(LightningDataModule):
+class CheckGridDataModule(TaskData[PointsChunk]):
     """The nine points (x, y) in {0, 1, 2}², labelled 1 where x + y is odd; or the points of a CSV file.
 
     Every update is on all points, so one update is one epoch. The trainer's epochs are only the time between two
@@ -40,50 +39,40 @@ class CheckGridDataModule(LightningDataModule):
     Args:
         file: CSV file with the columns x, y and label (0 or 1); None for the check grid.
         evaluation_interval: updates between two evaluations.
-        updates_per_step: updates that one Lightning step carries; the result does not depend on it.
+        updates_per_step: updates that one Lightning step makes; the result does not depend on it.
 
     Raises:
-        HudynError: the file cannot be read, or has bad rows.
+        ArgumentError: the file cannot be read, or has bad rows.
     """
 
-    endless = True
     evaluated_splits = ("train",)
 
-    def __init__(self, file: str | None = None, evaluation_interval: int = 2000, updates_per_step: int = 500) -> None:
+    @checked
+    def __init__(
+        self, file: str | None = None, evaluation_interval: Positive = 2000, updates_per_step: Positive = 500
+    ) -> None:
         super().__init__()
-        for name, value in (("evaluation_interval", evaluation_interval), ("updates_per_step", updates_per_step)):
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
         try:
             self.points, self.labels = read_points(Path(file).expanduser()) if file else check_grid()
         except HudynError as error:
-            raise HudynError(f"file: {error}") from error
+            raise ArgumentError("file", str(error)) from error
         self.evaluation_interval = evaluation_interval
         self.updates_per_step = updates_per_step
 
     def setup(self, stage: str) -> None:
         """Put the points on the trainer's device."""
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        self.points, self.labels = self.points.to(device), self.labels.to(device)
+        self.points, self.labels = self.points.to(self.device), self.labels.to(self.device)
 
-    def train_dataloader(self) -> UpdateLoader[PointsChunk]:
-        """All points, for the updates until the next evaluation, in chunks."""
-        return UpdateLoader(
-            lambda epoch, first, last: PointsChunk(self.points, self.labels, last - first),
-            self.evaluation_interval,
-            self.updates_per_step,
-            self.trainer,
-        )
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates between two evaluations."""
+        return self.evaluation_interval
 
-    def val_dataloader(self) -> BatchLoader[tuple[Tensor, Tensor]]:
-        """All points and labels, in one batch."""
-        return BatchLoader(lambda first, last: (self.points, self.labels), len(self.labels), len(self.labels))
+    def chunk(self, epoch: int, first: int, last: int) -> PointsChunk:
+        """All points, for the updates first..last-1."""
+        return PointsChunk(self.points, self.labels, last - first)
 
-    def test_dataloader(self) -> BatchLoader[tuple[Tensor, Tensor]]:
-        """The same."""
-        return self.val_dataloader()
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
         """The batch as it is: it is on the device."""
         return batch
 
@@ -124,8 +113,8 @@ def read_points(path: Path) -> tuple[Tensor, Tensor]:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise HudynError(f"{path} cannot be read: {reason}. Expected a CSV file with the columns x,y,label.") from error
     if problems:
-        more = [f"{len(problems) - TOLD} more rows like these."] if len(problems) > TOLD else []
-        raise HudynError("\n".join([*problems[:TOLD], *more]))
+        more = [f"{len(problems) - LISTED} more rows like these."] if len(problems) > LISTED else []
+        raise HudynError("\n".join([*problems[:LISTED], *more]))
     if len(rows) < 2:
         raise HudynError(f"{path}: expected at least two points, got {len(rows)}.")
     table = torch.tensor(rows)

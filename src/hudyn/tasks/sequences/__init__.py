@@ -1,8 +1,8 @@
 """Predict the next symbol of a formal language."""
 
 from hudyn.tasks.sequences.data import SequenceDataModule
-from hudyn.tasks.sequences.dynamics_reporter import DynamicsReporter
+from hudyn.tasks.sequences.dynamics import report_dynamics
 from hudyn.tasks.sequences.module import SequencePredictor
-from hudyn.tasks.sequences.reporter import SequenceReporter
+from hudyn.tasks.sequences.report import report_sequences
 
-__all__ = ["DynamicsReporter", "SequenceDataModule", "SequencePredictor", "SequenceReporter"]
+__all__ = ["SequenceDataModule", "SequencePredictor", "report_dynamics", "report_sequences"]

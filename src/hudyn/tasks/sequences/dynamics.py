@@ -1,11 +1,12 @@
 """What the networks of a population do and how: fixed points, automata, counters, verdicts, in tables and figures."""
 
 import copy
+import importlib.util
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,11 +23,15 @@ from hudyn.dynamics.learner import learn
 from hudyn.dynamics.maps import unit_names
 from hudyn.errors import HudynError
 from hudyn.figures import machines, portraits, spaces
+from hudyn.figures.plane import write_gif
+from hudyn.figures.style import write_svg
 from hudyn.languages import Counting, FiniteState, Language
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks import RecurrentNetwork
-from hudyn.run.folder import atomic_write
-from hudyn.run.tables import write_csv
+from hudyn.tasks.artifacts import Artifacts, Table
+from hudyn.tasks.base import Study
+from hudyn.tasks.sequences.data import SequenceDataModule
+from hudyn.tasks.sequences.module import SequencePredictor
 from hudyn.tasks.sequences.report import example_words
 
 SNAPSHOTS = 40  # that eigenvalues are followed over, and frames of the animation
@@ -166,14 +171,13 @@ class DynamicsReport:
             ],
         }
 
-    def write_tables(self, folder: Path) -> None:
-        """Write every table as CSV into `folder`, and the best member's automaton as text for Graphviz and Mermaid."""
-        write_csv(folder / "mechanisms.csv", self._mechanisms())
-        write_csv(folder / "fixed_points.csv", self._fixed_points(), self._point_columns)
+    def tables(self) -> dict[str, Table]:
+        """Every table."""
+        tables = {
+            "mechanisms": Table(self._mechanisms()),
+            "fixed_points": Table(self._fixed_points(), self._point_columns),
+        }
         best = self.members[self.best]
-        for name, text in (("dot", machines.dot), ("mmd", machines.mermaid)):
-            with atomic_write(folder / f"automaton.{name}") as file:
-                file.write(text(best.extraction.machine))
         if isinstance(self.language, Counting):
             rows = [
                 {"member": member, "seed": self.seed + member} | row
@@ -181,17 +185,17 @@ class DynamicsReport:
                 if own.counters
                 for row in counter_rows(own.counters)
             ]
-            write_csv(folder / "counters.csv", rows)
+            tables["counters"] = Table(rows)
             most = min(MOST_BEYOND * self.language.max_n, MOST_COUNTED)
             counts = states_against_n(best.network, self.language, range(1, most + 1))
-            write_csv(
-                folder / "states_by_n.csv",
+            tables["states_by_n"] = Table(
                 [
                     {"n": count.n, "language": count.language, "network": count.network or ""}
                     | {"equivalent": int(count.equivalent)}
                     for count in counts
-                ],
+                ]
             )
+        return tables
 
     @property
     def drawn(self) -> bool:
@@ -376,6 +380,62 @@ class DynamicsReport:
                     rest = [point.residual, *point.state.tolist(), *map(float, values)]
                     rows.append(row | dict(zip(self._point_columns[5:], rest, strict=True)))
         return rows
+
+
+def report_dynamics(
+    study: Study[SequencePredictor, SequenceDataModule],
+    animation: bool = False,
+    draw_unsolved: bool = False,
+    learner: bool = False,
+) -> Artifacts:
+    """Describe what every member does and how: verdicts, fixed points, automata, counters.
+
+    Args:
+        study: an evaluated population.
+        animation: whether to draw the best member's phase portrait during training as ``figures/phase_portrait.gif``
+            too, if it has two hidden units.
+        draw_unsolved: whether to draw networks that do not solve the task too.
+        learner: whether to learn the best member's automaton by L* too (Angluin 1987), if the language has one.
+
+    Raises:
+        HudynError: a member that cannot be analysed; the learner is asked for, and AALpy is not installed.
+    """
+    data, snapshots = study.data, study.module.snapshots
+    networks = [cast(RecurrentNetwork, study.network(member)) for member in range(study.members)]
+    report = DynamicsReport(
+        language=data.language,
+        texts=data.evaluation,
+        joined=data.joined,
+        draw_unsolved=draw_unsolved,
+        networks=networks,
+        results={name: measure.values for name, measure in study.results.items()},
+        best=study.best,
+        seed=study.seed,
+        max_n=study.module.max_n,
+        updates=max(study.module.success.updates, default=0),
+        times=snapshots.updates,
+        snapshots=[vectors[study.best] for vectors in snapshots.vectors],
+    )
+    summary = report.summary()
+    figures, tables = report.draw(), report.tables()
+    machine = report.members[study.best].extraction.machine
+    files: dict[str, str | bytes] = {
+        "tables/automaton.dot": machines.dot(machine),
+        "tables/automaton.mmd": machines.mermaid(machine),
+    }
+    if "automaton" in figures:
+        svg = io.BytesIO()
+        write_svg(figures["automaton"], svg)
+        files["figures/automaton.svg"] = svg.getvalue()
+    if importlib.util.find_spec("plotly") and (page := report.page()):
+        files |= {"figures/state_space.html": page, "figures/plotly.min.js": spaces.plotly_script()}
+    if animation and (frames := report.animate()):
+        gif = io.BytesIO()
+        write_gif(frames, gif)
+        files["figures/phase_portrait.gif"] = gif.getvalue()
+    if learner:
+        summary["words"] += report.learn()
+    return Artifacts(tables, figures, files, {"dynamics": "\n\n".join(summary["words"])}, {"dynamics": summary})
 
 
 def _planar(network: RecurrentNetwork) -> bool:

@@ -1,0 +1,181 @@
+"""A run: its folder, its config, its record, and its networks."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from hudyn.errors import HudynError
+from hudyn.run.folder import atomic_write, rank
+from hudyn.run.formats import upgraded
+from hudyn.run.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from hudyn.languages import Language
+    from hudyn.metrics.measure import Measure
+    from hudyn.tasks.base import AnyStudy
+
+
+class Run:
+    """One run.
+
+    ``run.metrics["test/solved"].mean``, ``run.history``, ``run.table("members")``, ``run.network(member=7)``.
+
+    Args:
+        folder: where it is, or is to be.
+
+    Attributes:
+        folder: where it is.
+        checkpoint: its last checkpoint.
+        figures: folder of its figures.
+        tables: folder of its tables.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checkpoint = folder / "checkpoints" / "last.ckpt"
+        self.figures = folder / "figures"
+        self.tables = folder / "tables"
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """The run in `folder`.
+
+        Raises:
+            HudynError: there is no run in it.
+        """
+        run = cls(folder)
+        if not run._config_path.is_file():
+            raise HudynError(
+                f"{folder} holds no run: it has no config.yaml.\n"
+                "Name a folder that train.py wrote, such as outputs/kmnist_lin/2026-01-31_12-00-00."
+            )
+        return run
+
+    def begin(self, config: DictConfig, resume: bool = False) -> None:
+        """Write the resolved config and the first results.json, so that the run can be resumed from here on.
+
+        Raises:
+            HudynError: the folder holds a run already, and it is not to be resumed.
+        """
+        if not resume and rank() == 0 and self._results_path.exists():
+            raise HudynError(
+                f"{self.folder} holds a run already. Continue it with resume={self.folder}, or choose another folder."
+            )
+        self.config = config
+        record = self.record
+        record.experiment, record.seed, record.members = config.name, config.seed, config.members
+        record.tags, record.status = list(config.tags), "running"
+        record.network = {"class": config.model.network._target_}
+        self.save()
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The resolved config the run was started with."""
+        try:
+            config = OmegaConf.load(self._config_path)
+        except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+            raise HudynError(f"{self._config_path} cannot be read: {error}") from error
+        if not isinstance(config, DictConfig):
+            raise HudynError(f"{self._config_path} is not a config: expected a mapping at its top.")
+        return upgraded(config)
+
+    @cached_property
+    def record(self) -> Record:
+        """What is known of the run; read from results.json if there is one."""
+        return Record.read(self._results_path)
+
+    def save(self) -> None:
+        """Write config.yaml, if it is new, and results.json; on the first process only."""
+        if rank() > 0:
+            return
+        if not self._config_path.exists() or self._config_path.read_text(encoding="utf-8") != self._config_text:
+            with atomic_write(self._config_path) as file:
+                file.write(self._config_text)
+        with atomic_write(self._results_path) as file:
+            file.write(self.record.to_json())
+
+    @property
+    def metrics(self) -> "dict[str, Measure]":
+        """Every measure by ``split/name``, with its values over the members, mean and interval."""
+        return self.record.metrics
+
+    @property
+    def status(self) -> str:
+        """Running, done, interrupted or failed."""
+        return self.record.status
+
+    @cached_property
+    def history(self) -> "pd.DataFrame":
+        """Every measure after each evaluation: a row for each evaluation and member."""
+        return self.table("history")
+
+    def table(self, name: str) -> "pd.DataFrame":
+        """A table of the run, such as ``members`` or ``mechanisms``.
+
+        Raises:
+            HudynError: there is no such table.
+        """
+        import pandas as pd
+
+        path = self.tables / f"{name}.csv"
+        if not path.is_file():
+            known = ", ".join(sorted(path.stem for path in self.tables.glob("*.csv")))
+            raise HudynError(f"{self.folder} has no table {name}; it has {known or 'none'}.")
+        return pd.read_csv(path)
+
+    @cached_property
+    def study(self) -> "AnyStudy":
+        """The population as trained, with its data: what reports describe.
+
+        Raises:
+            HudynError: no checkpoint, a damaged one, or one that does not fit the config.
+        """
+        from hudyn.run.build import load_study
+
+        return load_study(self, self.config)
+
+    def network(self, member: int | None = None) -> "nn.Module":
+        """A copy of a member's network on the CPU; of the best member if None.
+
+        Raises:
+            HudynError: there is no such member, or no sound checkpoint.
+        """
+        if member is not None and not 0 <= member < self.study.members:
+            raise HudynError(f"member: expected 0 to {self.study.members - 1}, got {member}.")
+        return self.study.network(member)
+
+    @property
+    def language(self) -> "Language":
+        """The formal language of a run of sequences.
+
+        Raises:
+            HudynError: a run of another task.
+        """
+        from hydra.utils import instantiate
+
+        if "language" not in self.config.data:
+            raise HudynError(f"{self.folder} has no language: its data are {self.config.data._target_}.")
+        return cast("Language", instantiate(self.config.data.language))
+
+    def __repr__(self) -> str:
+        lines = [f"  {name}: {measure!r}" for name, measure in sorted(self.metrics.items())]
+        return "\n".join([f"{self.record.experiment}, {self.status}, {self.folder}", *lines])
+
+    @property
+    def _config_path(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def _config_text(self) -> str:
+        return OmegaConf.to_yaml(self.config, resolve=True)
+
+    @property
+    def _results_path(self) -> Path:
+        return self.folder / "results.json"
