@@ -38,7 +38,7 @@ def start(folder, *arguments):
 def population(tmp_path_factory):
     """The folder of a finished run of five members, with an animation."""
     folder = tmp_path_factory.mktemp("check") / "run"
-    process = start(folder, *QUICK, "members=5", "callbacks.report.animation=true")
+    process = start(folder, *QUICK, "members=5", "report.evaluation.animation=true")
     _, told = process.communicate()
     assert process.returncode == 0, told
     return folder

@@ -60,7 +60,7 @@ def test_an_analysis_of_a_run_has_a_folder_of_its_own(command):
 
 
 def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
-    outcome = command("experiment=srn_reber_handset", "callbacks.dynamics.learner=true")
+    outcome = command("experiment=srn_reber_handset", "report.dynamics.learner=true")
     found = told(outcome)
     assert found["automata"]["equivalent"] == 1
     assert found["members"][0]["kind"] is None
@@ -70,7 +70,7 @@ def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
 
 
 def test_untrained_networks_are_told_to_be_none_of_it(command):
-    drawn = ["callbacks.dynamics.animation=true", "callbacks.dynamics.draw_unsolved=true"]
+    drawn = ["report.dynamics.animation=true", "report.dynamics.draw_unsolved=true"]
     outcome = command("experiment=srn_anb2n", *QUICK, "members=3", *drawn)
     found = told(outcome)
     assert [share["kind"] for share in found["kinds"]] == ["not solved"]
@@ -88,7 +88,7 @@ def test_untrained_networks_are_told_to_be_none_of_it(command):
 
 def test_three_units_are_shown_in_space(command):
     pytest.importorskip("plotly", reason='plotly is not installed (pip install "hudyn[analysis]")')
-    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "callbacks.dynamics.draw_unsolved=true")
+    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "report.dynamics.draw_unsolved=true")
     page = (outcome.folder / "figures/state_space.html").read_text()
     assert "plotly.min.js" in page
     assert (outcome.folder / "figures/plotly.min.js").exists()
@@ -98,18 +98,18 @@ def test_three_units_are_shown_in_space(command):
 def test_without_plotly_a_run_ends_as_well(command, monkeypatch):
     find, missing = importlib.util.find_spec, ("plotly", "aalpy")
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name in missing else find(name, *rest))
-    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "callbacks.dynamics.draw_unsolved=true")
+    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "report.dynamics.draw_unsolved=true")
     assert outcome.status == 0, outcome.err
     assert not (outcome.folder / "figures/state_space.html").exists()
-    outcome = command("experiment=srn_reber", *QUICK, "callbacks.dynamics.learner=true")
+    outcome = command("experiment=srn_reber", *QUICK, "report.dynamics.learner=true")
     assert outcome.status == 2
-    assert 'callbacks.dynamics.learner  AALpy is not installed (pip install "hudyn[analysis]")' in outcome.err
+    assert 'report.dynamics.learner  AALpy is not installed (pip install "hudyn[analysis]")' in outcome.err
 
 
 def test_one_hidden_unit_and_many(command):
     for size, figure in ((1, "automaton_states.png"), (5, "principal_components.png")):
         outcome = command("experiment=srn_anbn", *QUICK, "members=1", f"model.network.hidden_size={size}",
-                          "callbacks.dynamics.draw_unsolved=true")  # fmt: skip
+                          "report.dynamics.draw_unsolved=true")  # fmt: skip
         assert outcome.status == 0, outcome.err
         assert (outcome.folder / "figures" / figure).exists()
 

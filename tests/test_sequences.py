@@ -181,7 +181,7 @@ def test_a_history_of_success():
 
 QUICK = ["trainer.max_steps=90", "data.evaluation_interval=30", "data.updates_per_step=8", "model.max_n=20",
          "data.evaluation_sequences=20", "trainer.log_every_n_steps=10", "threads=1",
-         "~callbacks.dynamics"]  # fmt: skip
+         "~report.dynamics"]  # fmt: skip
 
 
 @pytest.mark.parametrize("experiment", ["srn_anb2n", "lstm_anb2nc3n", "lstm_reber_embedded"])

@@ -111,6 +111,13 @@ class Run:
         """Running, done, interrupted or failed."""
         return self.record.status
 
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The settings given on the command line, or by a sweep."""
+        path = self.folder / ".hydra" / "overrides.yaml"
+        given = [str(text).partition("=") for text in OmegaConf.load(path)] if path.is_file() else []
+        return {key.lstrip("+~"): value for key, _, value in given}
+
     @cached_property
     def history(self) -> "pd.DataFrame":
         """Every measure after each evaluation: a row for each evaluation and member."""

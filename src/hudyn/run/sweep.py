@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from hudyn.metrics.measure import MeasureKind
 from hudyn.run.folder import atomic_write
 from hudyn.run.record import Record
@@ -80,14 +78,12 @@ def _place(column: str, measures: Sequence[str]) -> int:
 
 
 def _job(folder: Path) -> Job | None:
-    path = folder / ".hydra" / "overrides.yaml"
-    if not path.is_file():
+    if not (folder / ".hydra" / "overrides.yaml").is_file():
         return None
-    given = [str(text).partition("=") for text in OmegaConf.load(path)]
-    record = Run(folder).record
-    if not record.experiment:  # it failed before it began
-        record.status = "failed"
-    return Job(folder.name, {key.lstrip("+~"): value for key, _, value in given}, record)
+    run = Run(folder)
+    if not run.record.experiment:  # it failed before it began
+        run.record.status = "failed"
+    return Job(folder.name, run.overrides, run.record)
 
 
 def _number(folder: Path) -> tuple[int, str]:

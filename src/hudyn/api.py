@@ -1,0 +1,108 @@
+"""The front door from Python: train an experiment, open finished runs."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hudyn.errors import HudynError, Interrupted
+from hudyn.run.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+UNDER_A_RUN = ("evaluations", "analyses")  # folders in a run's folder that hold runs of their own
+
+
+class Runs(list[Run]):
+    """Several runs, such as the jobs of a sweep, in the order of their folders."""
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row for each run: experiment, status, the mean of every measure, folder; a sweep's overrides too."""
+        import pandas as pd
+
+        rows = []
+        for run in self:
+            row: dict[str, object] = {"experiment": run.record.experiment, "status": run.status}
+            row |= run.overrides
+            row |= {name: measure.mean for name, measure in run.metrics.items()}
+            rows.append(row | {"folder": str(run.folder)})
+        return pd.DataFrame(rows)
+
+
+def train(experiment: str, *overrides: str, **settings: object) -> Run:
+    """Train an experiment, as ``python train.py experiment=<experiment> …`` does, and show a progress bar.
+
+    Args:
+        experiment: its name, such as ``srn_anb2n``.
+        overrides: settings as on the command line, ``"model.network.hidden_size=3"``.
+        settings: settings by name, ``members=8``; one in a group as ``**{"trainer.max_steps": 1000}``.
+
+    Returns:
+        the finished run; its folder is ``outputs/<experiment>/<time>`` under the current folder.
+
+    Raises:
+        HudynError: a mistake in the settings, found before anything is run; or the run failed.
+        KeyboardInterrupt: the run was stopped; the message says how to continue it.
+
+    >>> import hudyn
+    >>> run = hudyn.train("srn_anb2n", members=8)  # doctest: +SKIP
+    """
+    from hudyn.cli.compose import compose
+    from hudyn.run.folder import claim_folder
+    from hudyn.run.training import train as train_run
+
+    config = compose([f"experiment={experiment}", *overrides, *(_override(*item) for item in settings.items())])
+    run = Run(Path(claim_folder(f"outputs/{config.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")))
+    run.begin(config)
+    try:
+        train_run(run)
+    except Interrupted as error:
+        raise KeyboardInterrupt(f"{error}; continue with hudyn.resume({str(run.folder)!r})") from None
+    return run
+
+
+def load(path: str | Path | Iterable[str | Path]) -> Run | Runs:
+    """Open a run, or several.
+
+    Args:
+        path: folder of a run; folder that holds runs, such as a sweep's; or a list of these.
+
+    Returns:
+        the run of a run's folder; otherwise all runs found, in the order of their folders.
+
+    Raises:
+        HudynError: there is no run.
+
+    >>> import hudyn
+    >>> run = hudyn.load("outputs/srn_anb2n/2026-01-31_12-00-00")  # doctest: +SKIP
+    """
+    if not isinstance(path, str | Path):
+        found = [load(part) for part in path]
+        return Runs(run for part in found for run in (part if isinstance(part, Runs) else [part]))
+    folder = Path(path).expanduser()
+    if (folder / "config.yaml").is_file():
+        return Run.open(folder)
+    folders = {results.parent for results in folder.glob("**/results.json")}
+    runs = Runs(Run.open(place) for place in sorted(folders, key=_order) if place.parent.name not in UNDER_A_RUN)
+    if not runs:
+        raise HudynError(f"{folder} holds no run. Name a folder that train.py wrote, or one that holds such folders.")
+    return runs
+
+
+def _order(folder: Path) -> list[tuple[int, str]]:
+    """Sort key: by path, and jobs of a sweep by number."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in folder.parts]
+
+
+def _override(key: str, value: object) -> str:
+    """A setting as on the command line; JSON is what Hydra reads too.
+
+    >>> _override("members", 8), _override("data.example", "aabb"), _override("tags", ["a", "b"])
+    ('members=8', 'data.example=aabb', 'tags=["a", "b"]')
+    """
+    plain = isinstance(value, str) and value.replace("_", "").isalnum()  # a group's option takes no quotes
+    return f"{key}={value if plain else json.dumps(value)}"
