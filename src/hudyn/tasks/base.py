@@ -141,6 +141,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         self.make_optimizer = optimizer
         self.kernel: Kernel = kernel
         self.results: dict[str, Measure] = {}
+        self._losses: list[Tensor] = []  # since the last evaluation
 
     @classmethod
     @abstractmethod
@@ -167,7 +168,12 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
 
     @abstractmethod
     def evaluate(self) -> dict[str, Tensor]:
-        """Measure every member, after the evaluation's batches: values by measure, [members]."""
+        """Measure every member, after the evaluation's batches.
+
+        Returns:
+            values by measure, [members]; ``train/loss`` is the mean over updates since the last evaluation if it is not
+            among them.
+        """
 
     def evaluate_at_end(self) -> dict[str, Tensor]:
         """Measures that only the last evaluation takes."""
@@ -211,6 +217,10 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         with self.trainer.precision_plugin.train_step_context():
             self.choose_kernel(self.optimizer)
 
+    def on_train_epoch_start(self) -> None:
+        """Begin the mean of the losses until the next evaluation."""
+        self._losses = []
+
     def training_step(self, chunk: Chunk, batch_idx: int) -> dict[str, int]:
         """Make the chunk's updates and log the losses of every `log_every_n_steps`-th; the number of samples."""
         first = self.global_step
@@ -222,6 +232,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
             loss, update = made.losses[row, member], first + made.at[row]
             raise not_finite(f"The loss of member {member} is {loss} at update {update}.")
         self._log_losses(first, made)
+        self._losses.append(made.losses)
         return {"samples": made.samples}
 
     def validation_step(self, batch: object, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -249,6 +260,8 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         return best_member(self.results, self.criteria())
 
     def _take(self, results: dict[str, Tensor]) -> None:
+        if self._losses and "train/loss" not in self.results | results:
+            results = {"train/loss": torch.cat(self._losses).double().mean(dim=0)} | results
         self.record(results)
         # for callbacks that watch a measure, such as EarlyStopping
         self.log_dict({name: values.double().mean() for name, values in results.items()}, logger=False)

@@ -72,6 +72,7 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's means anew."""
+        super().on_train_epoch_start()
         self.train_means.reset()
 
     def make_updates(self, chunk: ImageChunk) -> Updates:

@@ -59,7 +59,6 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
         self.success = SuccessHistory()
         self.snapshots = Snapshots()
         self._state: State = ()
-        self._losses: list[Tensor] = []
 
     @classmethod
     def measures(cls, data: SequenceDataModule) -> dict[str, MeasureKind]:
@@ -121,24 +120,16 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
         """Restore what `on_save_checkpoint` kept."""
         self._state = tuple(checkpoint["stream_state"])
 
-    def on_train_epoch_start(self) -> None:
-        """Begin the mean of the losses until the next evaluation."""
-        self._losses = []
-
     def make_updates(self, chunk: SequenceChunk) -> Updates:
         """Make the chunk's updates, each on the next sequences."""
         losses, self._state = self.run_updates(
             self.population, self.optimizer, chunk.symbols, chunk.lengths, self._state, self.data.stream
         )  # [updates, members]
-        self._losses.append(losses)
         return Updates(len(losses), int(chunk.lengths.sum()), losses, range(1, len(losses) + 1))
 
     def evaluate(self) -> dict[str, Tensor]:
-        """The mean training loss since the last evaluation, and every score."""
-        results = {}
-        if self._losses:
-            results["train/loss"] = torch.cat(self._losses).double().mean(dim=0).cpu()
-        results |= {f"test/{name}": values.cpu() for name, values in self._scores().items()}
+        """Every score."""
+        results = {f"test/{name}": values.cpu() for name, values in self._scores().items()}
         if not self.trainer.testing:
             self.success.add(self.global_step, results["test/solved"])
             self.snapshots.take_if_due(self.global_step, self.population)
