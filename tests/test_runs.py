@@ -2,7 +2,11 @@ import errno
 import json
 import math
 import os
+import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +14,12 @@ from omegaconf import OmegaConf
 
 from hudyn.errors import HudynError
 from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
-from hudyn.run.folder import Run, atomic_write, claim_folder, summaries, summary
+from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.run.folder import atomic_write, claim_folder
+from hudyn.run.record import Record
+from hudyn.run.run import Run
+
+from .conftest import ROOT, SHORT
 
 
 def full_disk(*arguments, **keywords):
@@ -51,9 +60,14 @@ def test_folders_claimed_at_the_same_time_are_different(tmp_path):
 
 def test_results_are_json_whatever_the_numbers(tmp_path):
     run = Run(tmp_path)
-    measures = {"test/loss": torch.tensor([1.0, math.inf]), "test/first": torch.tensor([math.nan, math.nan])}
-    run.update_results(status="running", metrics=summaries(measures))
-    run.update_results(status="failed")
+    run.config = OmegaConf.create()
+    run.record.metrics = {
+        "test/loss": Measure(torch.tensor([1.0, math.inf])),
+        "test/first": Measure(torch.tensor([math.nan, math.nan]), MeasureKind.TIME),
+    }
+    run.save()
+    run.record.status = "failed"
+    run.save()
     text = (tmp_path / "results.json").read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
@@ -61,25 +75,50 @@ def test_results_are_json_whatever_the_numbers(tmp_path):
     assert results["status"] == "failed"
     loss, first = results["metrics"].values()
     assert (loss["mean"], loss["min"], loss["max"], loss["values"]) == (None, 1.0, None, [1.0, None])
-    assert first == {"mean": None, "min": None, "max": None, "values": [None, None]}
+    assert first == {"kind": "time", "mean": None, "min": None, "max": None, "values": [None, None]}
+
+
+def test_a_record_comes_back_with_the_kinds_of_its_measures(tmp_path):
+    path = tmp_path / "results.json"
+    record = Record("srn_anb2n", seed=3, members=2, tags=["a"], status="done", parts={"evaluation": {"best_member": 1}})
+    record.metrics = {
+        "test/solved": Measure(torch.tensor([True, False]), MeasureKind.RATE),
+        "test/first_success": Measure(torch.tensor([2000.0, math.nan]), MeasureKind.TIME),
+    }
+    path.write_text(record.to_json())
+    again = Record.read(path)
+    assert {name: measure.kind for name, measure in again.metrics.items()} == {
+        "test/solved": "rate",
+        "test/first_success": "time",
+    }
+    assert again.metrics["test/solved"].interval == record.metrics["test/solved"].interval
+    assert again.to_json() == record.to_json()
+
+
+def test_results_of_an_earlier_version_have_their_rates(tmp_path):
+    old = {"metrics": {"test/solved": {"mean": 0.5, "interval": [0.1, 0.9], "values": [1.0, 0.0]}}}
+    (tmp_path / "results.json").write_text(json.dumps(old))
+    assert Record.read(tmp_path / "results.json").metrics["test/solved"].kind == "rate"
 
 
 def test_a_summary_counts_the_members_that_have_a_value():
-    found = summary(torch.tensor([4.0, math.nan, 1.0, 2.0, 3.0, 5.0]))
-    assert (found["mean"], found["min"], found["max"], found["quartiles"]) == (3.0, 1.0, 5.0, [2.0, 3.0, 4.0])
-    assert len(found["values"]) == 6
+    summary = Measure(torch.tensor([4.0, math.nan, 1.0, 2.0, 3.0, 5.0])).record()
+    assert (summary["mean"], summary["min"], summary["max"]) == (3.0, 1.0, 5.0)
+    assert summary["quartiles"] == [2.0, 3.0, 4.0]
+    assert len(summary["values"]) == 6
 
 
 def test_a_summary_of_a_success_has_the_interval_of_its_rate():
-    found = summary(torch.tensor([True] * 8 + [False] * 2))
-    assert found["mean"] == 0.8
-    assert found["interval"] == pytest.approx([0.4902, 0.9433], abs=1e-4)
-    assert found["values"] == [1.0] * 8 + [0.0] * 2
+    summary = Measure(torch.tensor([True] * 8 + [False] * 2), MeasureKind.RATE).record()
+    assert summary["mean"] == 0.8
+    assert summary["interval"] == pytest.approx([0.4902, 0.9433], abs=1e-4)
+    assert summary["values"] == [1.0] * 8 + [0.0] * 2
 
 
 def test_config_and_results_come_back(tmp_path):
     run = Run(tmp_path)
-    run.config = OmegaConf.create({"seed": 3, "data": {"seed": "${seed}"}})
+    run.config = OmegaConf.create({"seed": 3, "data": {"seed": "${seed}"}, "report": {}})
+    run.save()
     assert Run.open(tmp_path).config.data.seed == 3
     assert OmegaConf.load(tmp_path / "config.yaml").data.seed == 3
 
@@ -92,7 +131,7 @@ def test_a_folder_without_a_run(tmp_path):
 def test_damaged_results_are_named(tmp_path):
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(HudynError, match=r"results.json cannot be read"):
-        _ = Run(tmp_path).results
+        _ = Run(tmp_path).record
 
 
 class Payload:
@@ -123,3 +162,105 @@ def test_a_damaged_checkpoint_is_told_of(tmp_path, damage):
 def test_a_missing_checkpoint_is_told_of(tmp_path):
     with pytest.raises(HudynError, match=r"was stopped before its first checkpoint"):
         load_checkpoint(tmp_path / "last.ckpt")
+
+
+@pytest.fixture
+def damaged(finished, tmp_path):
+    """A copy of the finished run, to be damaged."""
+    return Path(shutil.copytree(finished, tmp_path / "damaged"))
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def flip_a_bit(path):
+    weights = torch.load(path, weights_only=True)["state_dict"]["population.network.output.weight"]
+    content = bytearray(path.read_bytes())
+    content[content.index(weights.numpy().tobytes()) + 1000] ^= 1 << 6
+    path.write_bytes(content)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def give_other_shapes(path):
+    checkpoint = torch.load(path, weights_only=True)
+    state = checkpoint["state_dict"]
+    state["population.network.output.weight"] = state["population.network.output.weight"][..., :10]
+    torch.save(checkpoint, path)
+
+
+def diverge(path):
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["state_dict"]["population.network.output.bias"].fill_(torch.nan)
+    torch.save(checkpoint, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (Path.unlink, "does not exist"),
+        (truncate, "is damaged"),
+        (flip_a_bit, "is damaged"),
+        (give_other_shapes, "does not fit the run's config"),
+        (diverge, "weights that are not finite"),
+    ],
+)
+def test_a_bad_checkpoint_is_named_and_nothing_is_written(command, damaged, damage, message):
+    damage(damaged / "checkpoints" / "last.ckpt")
+    before = contents(damaged)
+    outcome = command(f"run={damaged}", program="eval")
+    assert outcome.status == 1
+    assert message in outcome.err
+    assert "last.ckpt" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert contents(damaged) == before
+    if damage is not Path.unlink:  # without a checkpoint, a run begins again
+        outcome = command(f"resume={damaged}", "trainer.max_epochs=3")
+        assert outcome.status == 1
+        assert message in outcome.err
+        assert "Traceback" not in outcome.err
+
+
+def test_a_terminal_that_knows_only_ascii_costs_no_result(small_data, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *SHORT, "experiment=kmnist_lin", f"hydra.run.dir={tmp_path / 'run'}"],
+        env=os.environ | {"HUDYN_DATA": str(small_data), "PYTHONIOENCODING": "ascii", "COLUMNS": "80"},
+        capture_output=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["status"] == "done"
+
+
+def test_a_run_of_the_earlier_format_opens_evaluates_and_resumes(command, damaged):
+    """Version 0.1 named modules by kind, made reports callbacks, and left a measure's kind to be guessed."""
+    config = OmegaConf.load(damaged / "config.yaml")
+    config.data._target_ = "hudyn.data.KMNISTDataModule"
+    config.model._target_ = "hudyn.modules.ImageClassifier"
+    config.logger.tensorboard._target_ = "hudyn.loggers.TensorBoard"
+    del config.report
+    config.callbacks = {
+        "progress": {"_target_": "hudyn.callbacks.Progress"},
+        "results": {"_target_": "hudyn.callbacks.Results"},
+        "checkpoint": {"_target_": "hudyn.callbacks.Checkpoint", "interval": 60},
+        "report": {"_target_": "hudyn.callbacks.ImageReporter"},
+    }
+    OmegaConf.save(config, damaged / "config.yaml")
+    results = json.loads((damaged / "results.json").read_text())
+    for measure in results["metrics"].values():
+        del measure["kind"]
+    (damaged / "results.json").write_text(json.dumps(results))
+    checkpoint = torch.load(damaged / "checkpoints" / "last.ckpt", weights_only=True)
+    checkpoint["callbacks"]["Results"] = checkpoint["callbacks"].pop("History")
+    torch.save(checkpoint, damaged / "checkpoints" / "last.ckpt")
+
+    outcome = command(f"run={damaged}", program="eval")
+    assert outcome.status == 0, outcome.err
+    (evaluation,) = (damaged / "evaluations").iterdir()
+    again = json.loads((evaluation / "results.json").read_text())
+    assert again["metrics"]["test/loss"]["values"] == results["metrics"]["test/loss"]["values"]
+    assert command(f"resume={damaged}", "trainer.max_epochs=3").status == 0
+    assert len(Run.open(damaged).history) == 3 * 3

@@ -131,18 +131,14 @@ def analyse(run: Run, config: DictConfig) -> Run:
 
     Args:
         run: the run.
-        config: its config, possibly changed.
+        config: its config, possibly changed, with ``report.dynamics``.
 
     Returns:
         the analysis, as a run.
 
     Raises:
-        HudynError: a task without an analysis; no checkpoint, a damaged one, or one that does not fit the config.
+        HudynError: no checkpoint, a damaged one, or one that does not fit the config.
     """
-    if "dynamics" not in config.report:
-        raise HudynError(
-            f"{run.folder}: its config has no report.dynamics, as runs of sequences have; there is nothing to analyse."
-        )
     quieten()
     study = load_study(run, config)
     learner = config.report.dynamics.learner or importlib.util.find_spec("aalpy") is not None

@@ -1,0 +1,106 @@
+"""From Python: train, load, look at measures, tables and networks; nothing of Hydra or Lightning in sight."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import hudyn
+
+TINY = {"trainer.max_steps": 40, "data.evaluation_interval": 20, "members": 3}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of three SRNs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("api"))
+        run = hudyn.train("srn_anb2n", "model.network.hidden_size=3", **TINY)
+        run.folder = run.folder.absolute()
+        return hudyn.load(run.folder)
+
+
+def test_train_returns_the_finished_run(run):
+    assert run.status == "done"
+    assert run.record.members == 3
+    assert run.folder.parent.name == "srn_anb2n"
+    assert (run.folder / "report.html").is_file()
+    assert "test/solved" in repr(run)
+
+
+def test_measures_say_what_they_are(run):
+    solved, excess = run.metrics["test/solved"], run.metrics["test/excess"]
+    assert (solved.kind, excess.kind, run.metrics["test/first_success"].kind) == ("rate", "value", "time")
+    assert solved.interval is not None
+    assert excess.interval is None
+    assert excess.mean == pytest.approx(float(excess.values.mean()))
+    assert len(excess.values) == 3
+
+
+def test_tables_are_data_frames(run):
+    assert list(run.history["update"].unique()) == [20, 40]
+    assert list(run.table("members")["seed"]) == [0, 1, 2]
+    assert isinstance(run.history, pd.DataFrame)
+    with pytest.raises(hudyn.HudynError, match=r"has no table membres; it has .*members"):
+        run.table("membres")
+
+
+def test_a_network_is_a_plain_module_with_the_members_weights(run):
+    network = run.network(member=2)
+    assert isinstance(network, nn.Module)
+    assert network.hidden_size == 3
+    state = torch.load(run.checkpoint, weights_only=True)["state_dict"]
+    assert torch.equal(network.hidden_weight, state["population.network.hidden_weight"][2])
+    logits, *_ = network(torch.tensor([[0, 0, 1]]))
+    assert logits.shape == (1, 3, 2)
+    with pytest.raises(hudyn.HudynError, match="member: expected 0 to 2, got 3"):
+        run.network(member=3)
+
+
+def test_the_language_is_that_of_the_run(run):
+    assert run.language.accepts("aabbbb")
+
+
+def test_load_opens_lists_folders_and_sweeps(run, tmp_path):
+    runs = hudyn.load([run.folder, run.folder])
+    assert [each.folder for each in runs] == [run.folder] * 2
+    assert [each.folder for each in hudyn.load(run.folder.parent.parent)] == [run.folder]
+    table = runs.table
+    assert list(table["experiment"]) == ["srn_anb2n"] * 2
+    assert table["test/excess"][0] == pytest.approx(run.metrics["test/excess"].mean)
+    with pytest.raises(hudyn.HudynError, match="holds no run"):
+        hudyn.load(tmp_path)
+
+
+def test_mistakes_are_errors_with_all_problems(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(hudyn.HudynError, match="did you mean srn_anb2n") as caught:
+        hudyn.train("srn_anb2m", members=0)
+    assert "members" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hydra_stays_as_it_was(run):
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    assert not GlobalHydra.instance().is_initialized()
+    assert HydraConfig.instance().cfg is None
+
+
+def test_importing_hudyn_imports_nothing_else():
+    script = "import sys; before = set(sys.modules); import hudyn; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    foreign = {name.split(".")[0] for name in done.stdout.split()} & {"torch", "numpy", "hydra", "lightning", "pandas"}
+    assert foreign == set()
+    assert set(hudyn.__all__) <= set(dir(hudyn))
+
+
+def test_everything_public_can_be_had():
+    for name in hudyn.__all__:
+        assert getattr(hudyn, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        _ = hudyn.trian
