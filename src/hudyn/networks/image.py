@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hudyn.kernels.convolution import convolve
 
 PIXELS = 28 * 28
 CLASSES = 10
@@ -68,5 +67,5 @@ class NetConv(nn.Module):
         """Log-probabilities of the classes, [batch, 10], of images [batch, 1, 28, 28]."""
         maps = images
         for convolution in self.convolutions:
-            maps = F.relu(convolve(convolution, maps))  # [batch, channels, 28, 28]
+            maps = F.relu(convolution(maps))  # [batch, channels, 28, 28]
         return F.log_softmax(self.output(maps.flatten(1)), dim=-1)
