@@ -81,7 +81,7 @@ def test_weights_and_biases_are_drawn_with_the_given_spread():
         ({"output": [1, 2, 3, "x"]}, "weights.output: expected 4 numbers"),
         ({"output": [1, 2, 3, math.nan]}, "weights.output: expected 4 numbers"),
         ({"output_bias": [1]}, "weights.output_bias: expected one number, got [1]"),
-        ({"bias": 1}, "weights.bias: there is no such matrix; expected hidden, hidden_bias, output, output_bias"),
+        ({"bias": 1}, "weights.bias: unknown name; expected hidden, hidden_bias, output, output_bias"),
     ],
 )
 def test_given_weights_of_the_wrong_shape_are_named(changes, message):
