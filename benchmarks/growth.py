@@ -1,11 +1,10 @@
 """How the cost of an update grows with members, hidden units and length: python benchmarks/growth.py [--quick].
 
-On the CPU the numba kernel stands against the reference and against torch.nn.RNN or torch.nn.LSTM, which train one
-network; with --device cuda the Triton kernel stands in numba's place. Every point is a process of its own, and its
-peak memory is told: on CUDA the GPU's; else what networks, sequences and updates take beside the libraries, which
-Linux tells, and that of the whole process. A batch is one sequence, the optimizer plain SGD. The reference is left out
-where an update would take seconds. Results go to growth.json and growth.png, on CUDA to growth_cuda.json and
-growth_cuda.png.
+The numba kernel is compared with the reference, and with torch.nn.RNN or torch.nn.LSTM, which train one network; with
+--device cuda, the Triton kernel replaces numba. Each point is measured in a separate process, with its peak memory: on
+CUDA the GPU's; on the CPU that of the whole process, and that of networks, sequences and updates without the libraries
+(Linux only). A batch is one sequence, the optimizer is plain SGD. Points at which an update takes seconds are skipped,
+except the kernel's. Results are written to growth.json and growth.png, on CUDA to growth_cuda.json and growth_cuda.png.
 """
 
 import argparse
@@ -34,25 +33,25 @@ SWEEPS: dict[str, Sequence[int]] = {
     "length": (8, 16, 32, 64, 128, 256, 512, 1024),
 }
 QUICK: dict[str, Sequence[int]] = {"members": (1, 64, 1024), "hidden": (2, 16, 64), "length": (8, 64, 512)}
-# Where the sweeps meet: as in a^n b^2n and a^n b^2n c^3n; the sweeps of hidden units and length have MEMBERS.
+# Defaults where another size varies, as in a^n b^2n and a^n b^2n c^3n; sweeps of hidden units and length use MEMBERS.
 NETWORKS = {
     "SRN": {"members": 1, "hidden": 2, "length": 37, "alphabet": 2},
     "LSTM": {"members": 1, "hidden": 3, "length": 75, "alphabet": 3},
 }
 MEMBERS = 16
 FUSED = {"cpu": "numba", "cuda": "triton"}
-SLOW = 1.0  # seconds an update; further points of a sweep are left out
-LEAST = 0.5  # seconds that are measured at least
-LEAST_MIB = 0.1  # that is drawn
-POSITIONS = 1 << 21  # members · symbols of the updates of one call, at most
+SLOW = 1.0  # seconds an update; further points of a sweep are skipped
+MIN_SECONDS = 0.5  # of each measurement
+MIN_MIB = 0.1  # smallest memory drawn, on a logarithmic axis
+MAX_POSITIONS = 1 << 21  # members · updates · symbols of one call
 
 
 @dataclass(frozen=True)
 class Point:
-    """What an update is made of: a network, by what it is trained, where, and sizes."""
+    """The setting of one measurement; `kernel` is ``numba``, ``triton``, ``reference`` or ``torch.nn``."""
 
     network: str
-    way: str
+    kernel: str
     device: str
     members: int
     hidden: int
@@ -64,19 +63,19 @@ def measured(point: Point) -> dict[str, float]:
     """Measure one point in this process.
 
     Returns:
-        seconds an update, updates in one call, and the most memory that was held for them, in MiB.
+        seconds an update, updates in one call, and the peak memory for them in MiB.
     """
     import torch
 
-    torch.set_num_threads(1 if point.way == "torch.nn" else CORES)
-    updates = max(4, min(250, POSITIONS // (point.members * point.length))) if point.way == "numba" else 1
-    calls = {"torch.nn": torch_call}.get(point.way, population_call)
-    calls(replace(point, members=1, length=2), 1)()  # libraries are loaded
+    torch.set_num_threads(1 if point.kernel == "torch.nn" else CORES)
+    updates = max(4, min(250, MAX_POSITIONS // (point.members * point.length))) if point.kernel == "numba" else 1
+    calls = {"torch.nn": torch_call}.get(point.kernel, population_call)
+    calls(replace(point, members=1, length=2), 1)()  # loads libraries
     before = begin_memory(point.device)
     call = calls(point, updates)
     call()
     times: list[float] = []
-    while not times or (sum(times) < LEAST and len(times) < 1000):
+    while not times or (sum(times) < MIN_SECONDS and len(times) < 1000):
         started = time.perf_counter()
         call()
         if point.device == "cuda":
@@ -87,7 +86,7 @@ def measured(point: Point) -> dict[str, float]:
 
 
 def begin_memory(device: str) -> float:
-    """Forget the peak of memory so far; the memory that the process holds now, in MiB."""
+    """Reset the peak memory; the present memory of the process in MiB."""
     if device == "cuda":
         import torch
 
@@ -98,13 +97,13 @@ def begin_memory(device: str) -> float:
 
 
 def resident(what: str) -> float:
-    """Memory of this process as Linux tells it, VmRSS now or VmHWM at most, in MiB."""
+    """Memory of this process in MiB as Linux reports it: present (VmRSS) or peak (VmHWM)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
 
 def population_call(point: Point, updates: int) -> Callable[[], Any]:
-    """A call that makes updates of a population by a kernel of hudyn's."""
+    """A call that makes updates of a population by one of hudyn's kernels."""
     import torch
 
     from hudyn import networks
@@ -116,16 +115,16 @@ def population_call(point: Point, updates: int) -> Callable[[], Any]:
     optimizer = torch.optim.SGD(population.parameters(), lr=0.005, weight_decay=1e-4, fused=True)
     symbols = torch.randint(point.alphabet, (point.members, updates, 1, point.length + 1)).to(point.device)
     lengths = torch.full((point.members, updates, 1), point.length).to(point.device)
-    ways: dict[str, Callable[..., Any]] = {
+    kernels: dict[str, Callable[..., Any]] = {
         "numba": together,
         "triton": partial(one_by_one, fused),
         "reference": partial(one_by_one, reference),
     }
-    return partial(ways[point.way], population, optimizer, symbols, lengths, (), False)
+    return partial(kernels[point.kernel], population, optimizer, symbols, lengths, (), False)
 
 
 def torch_call(point: Point, updates: int) -> Callable[[], Any]:
-    """A call that makes updates of one network of torch.nn."""
+    """A call that makes updates of one torch.nn network."""
     import torch
 
     import plain
@@ -147,58 +146,58 @@ def torch_call(point: Point, updates: int) -> Callable[[], Any]:
 # All points -----------------------------------------------------------------------------------------------------
 
 
-def sweep(network: str, along: str, values: Sequence[int], way: str, device: str) -> list[dict[str, Any]]:
-    """The points of one line, each in a process of its own, up to the first that is slow."""
+def sweep(network: str, along: str, values: Sequence[int], kernel: str, device: str) -> list[dict[str, Any]]:
+    """The points of one line, each measured in a separate process, up to the first slow one."""
     points: list[dict[str, Any]] = []
     for value in values:
         place = NETWORKS[network] | ({} if along == "members" else {"members": MEMBERS}) | {along: value}
-        if way == "torch.nn":
+        if kernel == "torch.nn":
             if along == "members" and value > 1:
                 break
             place["members"] = 1
-        point = asdict(Point(network, way, device, **place)) | {"along": along}
-        point |= in_a_child(Point(network, way, device, **place))
+        point = asdict(Point(network, kernel, device, **place)) | {"along": along}
+        point |= in_a_child(Point(network, kernel, device, **place))
         points.append(point)
-        told = f"{seconds(point['update_s'])}, {point['update_mib']:,.1f} MiB"
-        print(f"{network}, {way}, {along} {value}: {told}", flush=True)
-        if way != FUSED[device] and point["update_s"] > SLOW:
+        cost = f"{seconds(point['update_s'])}, {point['update_mib']:,.1f} MiB"
+        print(f"{network}, {kernel}, {along} {value}: {cost}", flush=True)
+        if kernel != FUSED[device] and point["update_s"] > SLOW:
             break
     return points
 
 
 def in_a_child(point: Point) -> dict[str, float]:
-    """What `measured` finds in a process of its own, with the time of a member and the peak of memory."""
+    """The result of `measured` in a separate process, with the time of a member and the peak memory."""
     cost, printed = child(["benchmarks/growth.py", "--point", json.dumps(asdict(point))])
-    found = {"peak_mib": cost.peak_mib} | json.loads(printed)
-    return found | {"member_update_s": found["update_s"] / point.members}
+    costs = {"peak_mib": cost.peak_mib} | json.loads(printed)
+    return costs | {"member_update_s": costs["update_s"] / point.members}
 
 
 def show(points: Sequence[dict[str, Any]]) -> None:
     """Print all points."""
     table = Table(title="one sequence an update")
-    for column in ("network", "by", "members", "hidden", "length", "an update", "a member", "MiB", "process, MiB"):
-        table.add_column(column, justify="left" if column in ("network", "by") else "right")
+    for column in ("network", "kernel", "members", "hidden", "length", "an update", "a member", "MiB", "process, MiB"):
+        table.add_column(column, justify="left" if column in ("network", "kernel") else "right")
     for point in points:
-        names = (f"{point[name]}" for name in ("network", "way", "members", "hidden", "length"))
+        names = (f"{point[name]}" for name in ("network", "kernel", "members", "hidden", "length"))
         times = (seconds(point[name]) for name in ("update_s", "member_update_s"))
         table.add_row(*names, *times, f"{point['update_mib']:,.1f}", f"{point['peak_mib']:,.0f}")
     Console(width=110).print(table)
 
 
 def draw(points: Sequence[dict[str, Any]], about: str, device: str) -> "Figure":
-    """Time of an update and peak memory, against members, hidden units and length."""
+    """Draw the time of an update and the peak memory against members, hidden units and length."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
     from hudyn.figures.style import COLOURS, in_style
 
-    ways = {
+    kernels = {
         FUSED[device]: f"hudyn, {FUSED[device]}",
         "reference": "hudyn, reference",
         "torch.nn": "torch.nn, 1 network",
     }
-    colours = dict(zip(ways, COLOURS, strict=False))
+    colours = dict(zip(kernels, COLOURS, strict=False))
     looks: dict[str, Any] = {"SRN": ("--", "white"), "LSTM": ("-", None)}  # of lines, and inside markers
     titles = {
         "members": "members",
@@ -206,18 +205,18 @@ def draw(points: Sequence[dict[str, Any]], about: str, device: str) -> "Figure":
         "length": f"symbols of a sequence, {MEMBERS} members",
     }
 
-    def line(axes: "Axes", measure: str, along: str, network: str, way: str) -> None:
-        own = [p for p in points if (p["along"], p["network"], p["way"]) == (along, network, way)]
+    def line(axes: "Axes", measure: str, along: str, network: str, kernel: str) -> None:
+        drawn = [p for p in points if (p["along"], p["network"], p["kernel"]) == (along, network, kernel)]
         dashes, face = looks[network]
         axes.plot(
-            [p[along] for p in own],
-            [max(p[measure], LEAST_MIB) if measure == "update_mib" else p[measure] for p in own],
-            color=colours[way],
+            [p[along] for p in drawn],
+            [max(p[measure], MIN_MIB) if measure == "update_mib" else p[measure] for p in drawn],
+            color=colours[kernel],
             linestyle=dashes,
             linewidth=1.4,
             marker="o",
             markersize=4.5,
-            markerfacecolor=face or colours[way],
+            markerfacecolor=face or colours[kernel],
         )
 
     def scales(axes: "Axes", along: str, measure: str) -> None:
@@ -237,13 +236,13 @@ def draw(points: Sequence[dict[str, Any]], about: str, device: str) -> "Figure":
         for column, along in zip(grid.T, SWEEPS, strict=True):
             for axes, measure in zip(column, ("update_s", "update_mib"), strict=True):
                 for network in NETWORKS:
-                    for way in ways:
-                        line(axes, measure, along, network, way)
+                    for kernel in kernels:
+                        line(axes, measure, along, network, kernel)
                 scales(axes, along, measure)
             column[1].set_xlabel(titles[along])
         grid[0, 0].set_ylabel("time of an update, all members")
-        grid[1, 0].set_ylabel("memory" + (" of the GPU" if device == "cuda" else " beside torch") + ", MiB")
-        handles = [Line2D([], [], color=colours[way], linewidth=3, label=name) for way, name in ways.items()]
+        grid[1, 0].set_ylabel("memory" + (" of the GPU" if device == "cuda" else " in addition to torch") + ", MiB")
+        handles = [Line2D([], [], color=colours[kernel], linewidth=3, label=name) for kernel, name in kernels.items()]
         for network, sizes in NETWORKS.items():
             dashes, face = looks[network]
             name = f"{network}, {sizes['hidden']} hidden units, {sizes['length']} symbols"
@@ -252,7 +251,7 @@ def draw(points: Sequence[dict[str, Any]], about: str, device: str) -> "Figure":
             handles.append(grey)
         figure.legend(
             handles=handles,
-            title=f"What an update costs, on one sequence; {about}",
+            title=f"Cost of an update on one sequence; {about}",
             title_fontproperties={"weight": "bold"},
             loc="outside upper left",
             alignment="left",
@@ -276,13 +275,13 @@ def main() -> None:
         print(json.dumps(measured(Point(**json.loads(options.point)))))
         return
     points: list[dict[str, Any]] = []
-    for network, sizes in NETWORKS.items():  # what is compiled is kept
+    for network, sizes in NETWORKS.items():  # numba caches what it compiles
         in_a_child(Point(network, FUSED[options.device], options.device, **sizes))
     try:
         for along, values in (QUICK if options.quick else SWEEPS).items():
             for network in NETWORKS:
-                for way in (FUSED[options.device], "reference", "torch.nn"):
-                    points += sweep(network, along, values, way, options.device)
+                for kernel in (FUSED[options.device], "reference", "torch.nn"):
+                    points += sweep(network, along, values, kernel, options.device)
     finally:
         show(points)
     about = machine("torch", "numba")

@@ -1,4 +1,4 @@
-"""Symbols a second that each language of conf/data/language/ draws and annotates, on one core.
+"""Symbols a second that each language in conf/data/language/ draws and annotates, on one core.
 
 python benchmarks/languages.py [--words 100000] [--repeats 3]
 """
@@ -16,11 +16,11 @@ from rich.table import Table
 from hudyn.cli.compose import config_folder
 from hudyn.languages import Language
 
-AT_LEAST = 1e6
+GOAL = 1e6  # symbols a second
 
 
 def speed(language: Language, words: int, generator: np.random.Generator) -> float:
-    """Symbols a second of one text."""
+    """Symbols a second for one text."""
     started = time.perf_counter()
     text = language.text(words, generator)
     return len(text.symbols) / (time.perf_counter() - started)
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     table = Table(
-        title=f"texts of {options.words:,} words; medians of {options.repeats}; wanted: {AT_LEAST / 1e6:g} or more"
+        title=f"texts of {options.words:,} words; medians of {options.repeats}; goal: {GOAL / 1e6:g} million or more"
     )
     for column in ("language", "entropy, nats a symbol", "million symbols a second"):
         table.add_column(column, justify="left" if column == "language" else "right")

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a child process and what it cost, ratios, the machine."""
+"""What the benchmarks share: the cost of a child process, ratios, the description of the machine."""
 
 import datetime
 import os
@@ -19,12 +19,12 @@ CORES = os.cpu_count() or 1
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process cost from its start to its end.
+    """The cost of a process from its start to its end.
 
     Attributes:
-        wall_s: seconds that passed.
-        cpu_s: seconds of all cores, with its own children's.
-        peak_mib: most memory that it held at once.
+        wall_s: wall-clock seconds.
+        cpu_s: CPU seconds of all cores, including its children's.
+        peak_mib: peak memory.
     """
 
     wall_s: float
@@ -35,25 +35,25 @@ class Cost:
 def child(arguments: Sequence[str], changes: Mapping[str, str] | None = None, status: int = 0) -> tuple[Cost, str]:
     """Run Python with `arguments` from the repository's root.
 
-    A child is told nothing of threads, so it takes what its own settings give it. Its peak of memory is not below that
-    of this process (Linux counts so), which therefore imports little.
+    The environment sets no number of threads, so the child's own settings hold. On Linux its peak memory is at least
+    that of this process, which therefore imports little.
 
     Args:
         arguments: the command line after ``python``.
-        changes: variables that are added to the environment.
-        status: exit status that is expected.
+        changes: variables added to the environment.
+        status: expected exit status.
 
     Returns:
-        what it cost, and what it printed.
+        its cost and its output.
 
     Raises:
-        RuntimeError: it ended with another status.
+        RuntimeError: the process ended with another status.
     """
     environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
-    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as told:
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=environment | dict(changes or {}), stdout=printed, stderr=told
+            [sys.executable, *arguments], cwd=ROOT, env=environment | dict(changes or {}), stdout=printed, stderr=errors
         )
         try:
             _, ended, usage = os.wait4(process.pid, 0)
@@ -64,16 +64,16 @@ def child(arguments: Sequence[str], changes: Mapping[str, str] | None = None, st
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(ended)
         printed.seek(0)
-        told.seek(0)
+        errors.seek(0)
         if process.returncode != status:
-            last = "".join(told.readlines()[-20:])
+            last = "".join(errors.readlines()[-20:])
             raise RuntimeError(f"{' '.join(arguments)} ended with status {process.returncode}:\n{last}")
         kibibytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
         return Cost(wall, usage.ru_utime + usage.ru_stime, kibibytes / 1024), printed.read()
 
 
 def paired_ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    """Median of the ratios of values measured in turns, and the least and the largest of them.
+    """Median, minimum and maximum of the ratios of values measured in turns.
 
     >>> paired_ratios([4, 9, 10], [2, 3, 2])
     (3.0, (2.0, 5.0))
@@ -83,7 +83,7 @@ def paired_ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float
 
 
 def machine(*packages: str) -> dict[str, str | int]:
-    """CPU, cores, Python, versions of `packages` and the date."""
+    """CPU, cores, Python version, versions of `packages` and the date."""
     return {
         "cpu": _cpu(),
         "cores": CORES,
@@ -102,7 +102,7 @@ def _cpu() -> str:
 
 
 def seconds(value: float) -> str:
-    """A time with its unit, three digits long.
+    """A time with its unit, to three digits.
 
     >>> [seconds(value) for value in (0.0000207, 0.00493, 0.0123, 6.151, 123.4)]
     ['20.7 µs', '4.93 ms', '12.3 ms', '6.15 s', '123 s']
@@ -112,7 +112,7 @@ def seconds(value: float) -> str:
 
 
 def digits(value: float) -> str:
-    """Three digits, or all before the point.
+    """A number to three digits, or without decimals.
 
     >>> [digits(value) for value in (0.42, 1.234, 45.67, 1234.5)]
     ['0.42', '1.23', '45.7', '1,234']

@@ -1,10 +1,10 @@
-"""The loops that one writes first in plain PyTorch, by the recipes of conf/experiment/: what hudyn is measured against.
+"""Straightforward training loops in plain PyTorch with the settings of conf/experiment/, to compare hudyn with.
 
 python benchmarks/plain.py srn --updates 300
 
-One network, one optimizer, one update at a time; all that is spared is evaluation. NetFull and NetConv have all cores;
-the others have one thread, for a second does not speed them up. It prints one line of JSON: the updates, their seconds
-and CPU seconds; imports, preparation and a first update are not among them.
+One network, one optimizer, one update at a time, no evaluation. NetFull and NetConv use all cores; the others use one
+thread, since a second does not speed them up. The output is one line of JSON with the number of updates, their seconds
+and CPU seconds, without imports, preparation and the first update.
 """
 
 import argparse
@@ -30,10 +30,10 @@ LOOPS = ("srn", "srn_torch", "lstm", "lstm_torch", "check", *IMAGES)
 
 
 def updates_of(name: str, data: Path) -> Iterator[Tensor]:
-    """The loop called `name`, ready to run: it gives the loss of one update after another, without end.
+    """An endless iterator that makes one update and yields its loss.
 
     Args:
-        name: one of `LOOPS`; those with ``torch`` read a whole sequence by one call of torch.nn.RNN or torch.nn.LSTM.
+        name: one of `LOOPS`; those with ``torch`` process a whole sequence by torch.nn.RNN or torch.nn.LSTM.
         data: folder of the unpacked KMNIST, for lin, full and conv.
     """
     torch.manual_seed(0)
@@ -62,7 +62,7 @@ def train_on_words(network: Any, ratios: Sequence[int], generator: random.Random
 
 
 def draw_sequence(ratios: Sequence[int], generator: random.Random) -> Tensor:
-    """Words of blocks whose lengths are in these ratios, joined, and the first symbol of the next word: [time + 1]."""
+    """Words with block lengths in these ratios, concatenated, and the first symbol of the next word: [time + 1]."""
     symbols = []
     for _ in range(WORDS):
         n = generator.randint(1, LONGEST)
@@ -72,14 +72,14 @@ def draw_sequence(ratios: Sequence[int], generator: random.Random) -> Tensor:
 
 
 def sequence_loss(network: Any, symbols: Tensor) -> Tensor:
-    """Mean negative log-likelihood of each symbol but the first, of symbols [time + 1]."""
+    """Mean negative log-likelihood of symbols [time + 1], except the first."""
     inputs = F.one_hot(symbols[:-1], network.output.out_features).float().unsqueeze(0)  # [1, time, alphabet]
     log_probabilities = F.log_softmax(network(inputs), dim=-1)
     return F.nll_loss(log_probabilities.squeeze(0), symbols[1:])
 
 
 class SRN(nn.Module):
-    """Simple recurrent network, its start learned, one step at a time."""
+    """Simple recurrent network with a learned initial state, one step at a time."""
 
     def __init__(self, alphabet_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class SRN(nn.Module):
             nn.init.normal_(parameter, std=0.001)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [batch, time, alphabet] of one-hot inputs [batch, time, alphabet]."""
+        """Logits [batch, time, alphabet] for one-hot inputs [batch, time, alphabet]."""
         hidden = torch.tanh(self.h0).expand(len(inputs), -1)  # [batch, hidden]
         states = []
         for t in range(inputs.shape[1]):
@@ -115,7 +115,7 @@ class LSTM(nn.Module):
             nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [batch, time, alphabet] of one-hot inputs [batch, time, alphabet]."""
+        """Logits [batch, time, alphabet] for one-hot inputs [batch, time, alphabet]."""
         hidden = context = torch.zeros(len(inputs), len(self.u))  # [batch, hidden]
         states = []
         for t in range(inputs.shape[1]):
@@ -139,7 +139,7 @@ class TorchRNN(nn.Module):
             nn.init.normal_(parameter, std=0.001)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [batch, time, alphabet] of one-hot inputs [batch, time, alphabet]."""
+        """Logits [batch, time, alphabet] for one-hot inputs [batch, time, alphabet]."""
         states, _ = self.recurrent(inputs, torch.tanh(self.h0).repeat(1, len(inputs), 1))
         return self.output(states)
 
@@ -153,7 +153,7 @@ class TorchLSTM(nn.Module):
         self.output = nn.Linear(hidden_size, alphabet_size)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [batch, time, alphabet] of one-hot inputs [batch, time, alphabet]."""
+        """Logits [batch, time, alphabet] for one-hot inputs [batch, time, alphabet]."""
         states, _ = self.recurrent(inputs)
         return self.output(states)
 
@@ -183,7 +183,7 @@ class Check(nn.Module):
 
 
 def train_on_points(network: nn.Module, points: Tensor, labels: Tensor) -> Iterator[Tensor]:
-    """All points an update, which is an epoch; the accuracy is taken at each, for it ends the training."""
+    """All points in each update, with the accuracy, on which the end of training depends."""
     loader = DataLoader(TensorDataset(points, labels), batch_size=len(points))
     optimizer = torch.optim.Adam(network.parameters(), lr=0.001, weight_decay=1e-5)
     in_a_row = 0
@@ -203,7 +203,7 @@ def train_on_points(network: nn.Module, points: Tensor, labels: Tensor) -> Itera
 
 
 def images_of(data: Path) -> DataLoader:
-    """KMNIST's training set in file order, in batches."""
+    """KMNIST's training set in batches, in file order."""
     from torchvision import datasets, transforms
 
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
@@ -235,7 +235,7 @@ class NetLin(nn.Module):
 
 
 class NetFull(nn.Module):
-    """Two full layers, 300 hidden units."""
+    """Two dense layers, 300 hidden units."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ class NetConv(nn.Module):
 
 
 def main() -> None:
-    """Run one loop and print what it took."""
+    """Run one loop and print its time."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("loop", choices=LOOPS)
     parser.add_argument("--updates", type=int, default=300)
@@ -273,7 +273,7 @@ def main() -> None:
     threads = options.threads or (os.cpu_count() or 1 if options.loop in ("full", "conv") else 1)
     torch.set_num_threads(threads)
     losses = updates_of(options.loop, options.data)
-    next(losses)  # torch prepares itself
+    next(losses)  # lets torch initialise
     started, cpu_started = time.perf_counter(), time.process_time()
     for _ in islice(losses, options.updates):
         pass

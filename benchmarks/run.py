@@ -1,13 +1,11 @@
-"""Every workload against the loop that one writes first in plain PyTorch: python benchmarks/run.py (make bench).
+"""Compare hudyn's training with plain PyTorch loops: python benchmarks/run.py (make bench).
 
-Each measurement is a process of its own; all ways of a workload are taken in turns, so that what else the machine does
-falls on all alike. hudyn's is python train.py; the plain loops are those of plain.py. Two things are measured: the
-updates alone, without import, evaluation and figures, and whole runs, from the start of the process to its end, of
-which hudyn's evaluate, draw figures and write a report, and the plain ones do not. The plain loops make fewer updates,
-which give the time of as many as hudyn made.
+Each measurement runs in a separate process: python train.py for hudyn, plain.py for the loops. They alternate, so that
+other load on the machine affects both alike. Two times are measured: updates alone, without imports, evaluation and
+figures; and whole runs, from the start of the process to its end. hudyn's whole runs include evaluation, figures and a
+report; the plain loops have none. The plain loops make fewer updates, and their time is scaled to as many as hudyn makes.
 
-What has been measured goes into benchmarks/results.json and the table of README.md; with --only, in the place of what
-was there of these workloads.
+Results are written to benchmarks/results.json and to the table in README.md; with --only, other rows are kept.
 """
 
 import argparse
@@ -35,22 +33,22 @@ EPOCH = 938  # updates
 
 @dataclass(frozen=True)
 class Workload:
-    """hudyn's run of an experiment, and what it is measured against.
+    """An experiment of hudyn and the plain loops that it is compared with.
 
     Attributes:
-        name: what the tables call it.
-        loops: of plain.py; what is asked is asked against the first.
-        end: of hudyn's run.
-        asked: ratio that there is to be at least, and the one aimed at.
-        members: networks trained at once, against as many loops one after the other.
-        unit: updates that the tables' times are of.
+        name: name in the tables.
+        loops: loops of plain.py; the goal refers to the first.
+        end: setting of the trainer that ends hudyn's run.
+        goal: ratio required, and ratio aimed at.
+        members: networks trained together; the loops train as many in sequence.
+        unit: number of updates that the tables give the time of.
         whole: whether whole runs are measured.
     """
 
     name: str
     loops: tuple[str, ...]
     end: str
-    asked: tuple[float, float | None]
+    goal: tuple[float, float | None]
     members: int = 1
     unit: int = 1
     whole: bool = True
@@ -58,21 +56,21 @@ class Workload:
 
 @dataclass(frozen=True)
 class Start:
-    """What it takes hudyn to start, against what it takes Python to import what it needs.
+    """A command of hudyn and the imports that its time is compared with.
 
     Attributes:
-        name: what the tables call it.
-        arguments: of Python.
-        imported: what is imported in comparison.
-        asked: part of that time that it is to take at most, and the one aimed at.
-        status: exit status.
-        run: whether it is a run, which is given a folder.
+        name: name in the tables.
+        arguments: arguments of Python.
+        imported: modules imported in comparison.
+        goal: largest ratio allowed, and ratio aimed at.
+        status: expected exit status.
+        run: whether the command is a run, which is given a folder.
     """
 
     name: str
     arguments: tuple[str, ...]
     imported: str
-    asked: tuple[float, float | None]
+    goal: tuple[float, float | None]
     status: int = 0
     run: bool = False
 
@@ -86,7 +84,7 @@ EXPERIMENTS = {
     "conv": "experiment=kmnist_conv",
 }
 ONE_UPDATE = ("trainer.max_steps=1", "members=1")
-LOOPS = {  # of plain.py: what the tables call them, and the updates that each makes
+LOOPS = {  # of plain.py: name in the tables, number of updates
     "srn": ("loop", 1500),
     "srn_torch": ("loop, torch.nn.RNN", 3000),
     "lstm": ("loop", 500),
@@ -130,12 +128,12 @@ WORKLOADS = {
 }
 GROUPS = ["start", *WORKLOADS]
 ON_KMNIST = ("lin", "full", "conv")
-ALONE = ("+trainer.limit_val_batches=0", "~callbacks.report")  # no evaluation, no figures
-NEVER_DONE = "model.stop_after=1000000"  # of check: no member is frozen before the others
+ALONE = ("++trainer.limit_val_batches=0", "~report.evaluation")  # no evaluation, no figures
+NEVER_FROZEN = "model.stop_after=1000000"  # check: every member makes all updates
 
 
 class Sample(NamedTuple):
-    """One process: what it cost, and the updates alone."""
+    """The cost of one process, and of an update alone."""
 
     cost: Cost
     updates: int = 0
@@ -143,20 +141,20 @@ class Sample(NamedTuple):
     update_cpu_s: float = 0.0
 
 
-Samples = dict[tuple[str, str], list[Sample]]  # of what is run, and how
+Samples = dict[tuple[str, str], list[Sample]]  # by name and kind of measurement
 
 
 class Bench:
     """Takes the measurements.
 
     Args:
-        data: folder of KMNIST, as train.py has it.
-        unpacked: the same, unpacked, as torchvision wants it.
-        place: an empty folder for runs and for what numba compiles.
+        data: folder of KMNIST as train.py reads it.
+        unpacked: folder of KMNIST as torchvision reads it.
+        place: an empty folder for runs and numba's cache.
 
     Attributes:
-        samples: those taken so far.
-        compile_s: seconds that numba takes to compile what an experiment needs, once on a machine.
+        samples: the measurements so far.
+        compile_s: seconds that numba compiles for each group, once on a machine.
     """
 
     def __init__(self, data: Path, unpacked: Path, place: Path) -> None:
@@ -168,15 +166,15 @@ class Bench:
         self._runs = 0
 
     def prepare(self, groups: Iterable[str]) -> None:
-        """Let numba compile what the workloads need, so that no measurement has it."""
+        """Let numba compile the kernels of the workloads, so that no measurement includes it."""
         for group in groups:
             if group in ("srn", "lstm", "check"):
                 first, again = (self.hudyn((EXPERIMENTS[group], *ONE_UPDATE)).cost.wall_s for _ in range(2))
                 self.compile_s[group] = first - again
-                print(f"numba compiled what {group} needs: {first - again:.1f} s", flush=True)
+                print(f"numba compiled for {group}: {first - again:.1f} s", flush=True)
 
     def take_starts(self, turn: str) -> None:
-        """Measure what it takes to start, once."""
+        """Measure the start of each command once."""
         for imported in dict.fromkeys(start.imported for start in STARTS):
             self._keep(turn, (imported, "import"), Sample(child(["-c", f"import {imported}"])[0]))
         for start in STARTS:
@@ -184,26 +182,26 @@ class Bench:
             self._keep(turn, (start.name, "start"), Sample(child(arguments, self._environment, start.status)[0]))
 
     def take(self, group: str, turn: str) -> None:
-        """Measure all ways of a group's workloads once."""
+        """Measure the workloads of a group and their loops once."""
         for loop in dict.fromkeys(loop for workload in WORKLOADS[group] for loop in workload.loops):
             self._keep(turn, (loop, "plain"), self.plain(loop, LOOPS[loop][1]))
         for workload in WORKLOADS[group]:
             overrides = [EXPERIMENTS[group], f"members={workload.members}", f"++trainer.{workload.end}"]
-            overrides += [NEVER_DONE] if group == "check" else []
-            without = ["~callbacks.dynamics"] if group in ("srn", "lstm") else []
+            overrides += [NEVER_FROZEN] if group == "check" else []
+            without = ["~report.dynamics"] if group in ("srn", "lstm") else []
             self._keep(turn, (workload.name, "updates"), self.hudyn([*overrides, *ALONE, *without]))
             if workload.whole:
                 self._keep(turn, (workload.name, "whole"), self.hudyn(overrides))
 
     def plain(self, loop: str, updates: int) -> Sample:
-        """A loop of plain.py."""
+        """Run a loop of plain.py."""
         arguments = ["benchmarks/plain.py", loop, "--updates", str(updates), "--data", str(self._unpacked)]
         cost, printed = child(arguments)
-        found = json.loads(printed)
-        return Sample(cost, updates, found["seconds"] / updates, found["cpu_seconds"] / updates)
+        times = json.loads(printed)
+        return Sample(cost, updates, times["seconds"] / updates, times["cpu_seconds"] / updates)
 
     def hudyn(self, overrides: Sequence[str]) -> Sample:
-        """A run of train.py."""
+        """Run train.py."""
         folder = self._new_folder()
         cost, _ = child(["train.py", *overrides, f"hydra.run.dir={folder}"], self._environment)
         spent = json.loads((folder / "results.json").read_text())["time"]
@@ -219,7 +217,7 @@ class Bench:
 
 
 def rows(samples: Samples) -> list[dict[str, Any]]:
-    """The tables' rows, of what has been measured."""
+    """The rows of the tables, as far as measured."""
     found: list[dict[str, Any]] = []
     for workload in (workload for group in WORKLOADS.values() for workload in group):
         for loop in workload.loops:
@@ -244,9 +242,9 @@ def _start_row(start: Start, pairs: Sequence[tuple[Sample, Sample]]) -> dict[str
         "hudyn_s": starts,
         "ratio": ratio,
         "spread": spread,
-        "at_most": start.asked[0],
-        "aim": start.asked[1],
-        "reached": ratio <= start.asked[0],
+        "at_most": start.goal[0],
+        "aim": start.goal[1],
+        "reached": ratio <= start.goal[0],
         "peak_mib": [_median(sample.cost.peak_mib for sample in side) for side in zip(*pairs, strict=True)],
     }
 
@@ -255,7 +253,7 @@ def _row(workload: Workload, loop: str, pairs: Sequence[tuple[Sample, Sample]]) 
     plain = [workload.members * workload.unit * sample.update_s for sample, _ in pairs]
     ours = [workload.unit * sample.update_s for _, sample in pairs]
     ratio, spread = paired_ratios(plain, ours)
-    least, aim = workload.asked if loop == workload.loops[0] else (None, None)
+    least, aim = workload.goal if loop == workload.loops[0] else (None, None)
     name = LOOPS[loop][0]
     return {
         "workload": workload.name,
@@ -272,7 +270,7 @@ def _row(workload: Workload, loop: str, pairs: Sequence[tuple[Sample, Sample]]) 
 
 
 def _whole(workload: Workload, pairs: Sequence[tuple[Sample, Sample]]) -> dict[str, Any]:
-    """Whole runs; of plain ones, what a process takes beside its updates and the time of as many as hudyn made."""
+    """Whole runs; the time of plain ones is scaled to the number of updates of hudyn's."""
     updates = pairs[0][1].updates
     walls, cpus = [], []
     for plain, _ in pairs:
@@ -297,9 +295,9 @@ def _median(values: Iterable[float]) -> float:
 
 
 def cells(row: dict[str, Any]) -> list[str]:
-    """One row of the table of updates alone: workload, against, plain → hudyn, ratio (spread), asked."""
+    """One row of the table of updates alone: workload, against, plain → hudyn, ratio (spread), goal."""
     times = f"{seconds(_median(row['against_s']))} → {seconds(_median(row['hudyn_s']))}"
-    return [row["workload"], row["against"], times, _with_spread(row), _asked(row)]
+    return [row["workload"], row["against"], times, _with_spread(row), _goal(row)]
 
 
 def _with_spread(row: dict[str, Any]) -> str:
@@ -307,7 +305,7 @@ def _with_spread(row: dict[str, Any]) -> str:
     return f"{digits(row['ratio'])}×" + (f" ({low}–{high})" if low != high else "")
 
 
-def _asked(row: dict[str, Any]) -> str:
+def _goal(row: dict[str, Any]) -> str:
     most, least, aim = row.get("at_most"), row.get("at_least"), row["aim"]
     if most is None and least is None:
         return ""
@@ -318,7 +316,7 @@ def _asked(row: dict[str, Any]) -> str:
 def show(found: Sequence[dict[str, Any]], compile_s: dict[str, float], title: str, console: Console) -> None:
     """Print the tables of updates alone and of whole runs."""
     table = Table(title=f"updates alone, all members together; {title}", title_justify="left")
-    for column in ("workload", "against", "its time → hudyn's", "ratio (spread)", "asked", "reached"):
+    for column in ("workload", "against", "its time → hudyn's", "ratio (spread)", "goal", "reached"):
         table.add_column(column, justify="right" if column.startswith(("its", "ratio")) else "left")
     for row in found:
         table.add_row(*cells(row), {None: "", True: "yes", False: "[bold]no[/]"}[row["reached"]])
@@ -334,15 +332,15 @@ def show(found: Sequence[dict[str, Any]], compile_s: dict[str, float], title: st
     if table.rows:
         console.print(table)
         console.print(
-            "The plain runs' time is worked out from fewer updates; they evaluate, draw and write nothing. "
-            "Memory is of one plain process."
+            "The time of plain runs is scaled up from fewer updates; they do not evaluate, draw or write anything. "
+            "Their memory is that of one process."
         )
     for group, took in compile_s.items():
         console.print(f"once on a machine, numba compiles for {group}: {took:.1f} s")
 
 
 def merged(earlier: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of an earlier run, with those in their places that have been measured again."""
+    """The rows of an earlier run, each replaced by its new measurement if there is one."""
     again = {(row["workload"], row["against"]): row for row in found}
     kept = [again.pop((row["workload"], row["against"]), row) for row in earlier]
     return [*kept, *again.values()]
@@ -353,7 +351,7 @@ def markdown(found: Sequence[dict[str, Any]], title: str) -> str:
     lines = [
         f"Updates alone, all members together; {title}:",
         "",
-        "| workload | against | its time → hudyn's | ratio (spread) | asked |",
+        "| workload | against | its time → hudyn's | ratio (spread) | goal |",
         "|---|---|---|---|---|",
     ]
     for row in found:
@@ -364,7 +362,7 @@ def markdown(found: Sequence[dict[str, Any]], title: str) -> str:
 
 
 def replace_table(readme: Path, text: str) -> bool:
-    """Put `text` between the markers of `readme`; False where it has none."""
+    """Put `text` between the markers of `readme`; False if there are none."""
     before, begin, rest = readme.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -374,10 +372,10 @@ def replace_table(readme: Path, text: str) -> bool:
 
 
 def unpack(data: Path, place: Path) -> str | None:
-    """Unpack KMNIST's files as torchvision wants them; the reason where they are not there."""
+    """Unpack KMNIST's files for torchvision; the reason if they are missing."""
     found = {path.name.removesuffix(".gz"): path for path in data.glob("KMNIST/raw/*-ubyte*")}
     if len(found) < 4:
-        return f"KMNIST is not in {data}: python train.py experiment=kmnist_lin fetches it; HUDYN_DATA says where it is"
+        return f"KMNIST is not in {data}. Set HUDYN_DATA to its folder, or run python train.py experiment=kmnist_lin"
     folder = place / "KMNIST" / "raw"
     folder.mkdir(parents=True)
     for name, path in found.items():
@@ -387,21 +385,23 @@ def unpack(data: Path, place: Path) -> str | None:
 
 
 def chosen_groups(names: Sequence[str]) -> Iterator[str]:
-    """The groups called so, all where no name is given.
+    """The groups with these names; all if no name is given.
 
     Raises:
         ValueError: an unknown name.
     """
     for name in names or GROUPS:
         if name not in GROUPS:
-            raise ValueError(f"--only {name}: there is no such workload; expected {', '.join(GROUPS)}")
+            raise ValueError(f"--only {name}: unknown workload; expected {', '.join(GROUPS)}")
         yield name
 
 
 def main() -> None:
-    """Measure, print the tables, and after a complete run write them."""
+    """Measure, print the tables, and write them after a complete run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help=f"workloads to measure: {', '.join(GROUPS)}"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     try:
@@ -413,7 +413,7 @@ def main() -> None:
         place = Path(folder)
         bench = Bench(data, place / "data", place)
         if set(groups) & set(ON_KMNIST) and (reason := unpack(data, place / "data")):
-            print(f"left out: {', '.join(ON_KMNIST)}. {reason}", flush=True)
+            print(f"skipped: {', '.join(ON_KMNIST)}. {reason}", flush=True)
             groups = [group for group in groups if group not in ON_KMNIST]
         stopped: BaseException | None = None
         try:
@@ -428,11 +428,14 @@ def main() -> None:
             stopped = error
     about = machine("torch", "numba")
     found = rows(bench.samples)
-    turns = f"medians of {options.repeats} turns (least–most)" if options.repeats > 1 else "one turn"
+    turns = f"medians of {options.repeats} turns (minimum–maximum)" if options.repeats > 1 else "one turn"
     title = f"{turns}; {about['cpu']}, {about['cores']} cores, torch {about['torch']}"
     show(found, bench.compile_s, title, Console(width=None if sys.stdout.isatty() else 150))
     if stopped is not None:
-        print(f"{str(stopped) or 'stopped'}\nThis is what had been measured; nothing is written.", file=sys.stderr)
+        print(
+            f"{str(stopped) or 'stopped'}\nThe tables show what was measured until then; nothing is written.",
+            file=sys.stderr,
+        )
         sys.exit(130 if isinstance(stopped, KeyboardInterrupt) else 1)
     compile_s = bench.compile_s
     if options.only and RESULTS.exists():
@@ -441,7 +444,7 @@ def main() -> None:
     everything = {"machine": about, "repeats": options.repeats, "compile_s": compile_s, "rows": found}
     RESULTS.write_text(json.dumps(everything, indent=1) + "\n")
     if not replace_table(ROOT / "README.md", markdown(found, title)):
-        print(f"README.md is left as it is: it has no lines {BEGIN} and {END} to put the table between")
+        print(f"README.md is unchanged: it has no lines {BEGIN} and {END} for the table")
 
 
 if __name__ == "__main__":

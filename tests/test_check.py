@@ -344,7 +344,7 @@ def test_a_run_that_is_stopped_keeps_its_latest_measures(command, tmp_path):
 def test_mixed_precision_is_trained_by_the_reference(command):
     outcome = command(*QUICK, "+trainer.precision=bf16-mixed", "model.kernel=numba")
     assert outcome.status == 1
-    assert "it is made for cpu, and float32 or float64" in outcome.err
+    assert "it runs on cpu, in float32 or float64" in outcome.err
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(command):
@@ -359,7 +359,7 @@ def test_a_kernel_that_cannot_be_taken_is_told_of(command):
     outcome = command(*QUICK, "optimizer=adam", "optimizer._target_=torch.optim.AdamW", "model.kernel=numba")
     assert outcome.status == 1
     assert (
-        "model.kernel=numba cannot be taken here: it is made for plain SGD and Adam, the optimizer is AdamW"
+        "model.kernel=numba is not available here: it supports plain SGD and Adam, the optimizer is AdamW"
         in outcome.err
     )
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from hudyn.dynamics.dividing_lines import DividingLine, dividing_lines
 from hudyn.errors import HudynError
-from hudyn.kernels.grid_mlp import reference, updates_by
-from hudyn.kernels.grid_mlp_numba import updates as fused
+from hudyn.kernels.grid import reference, updates_by
+from hudyn.kernels.numba.grid import updates as fused
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.success import SuccessRecord, wilson_interval
 from hudyn.networks import GridMLP, NetLin
@@ -81,7 +81,7 @@ def test_weights_and_biases_are_drawn_with_the_given_spread():
         ({"output": [1, 2, 3, "x"]}, "weights.output: expected 4 numbers"),
         ({"output": [1, 2, 3, math.nan]}, "weights.output: expected 4 numbers"),
         ({"output_bias": [1]}, "weights.output_bias: expected one number, got [1]"),
-        ({"bias": 1}, "weights.bias: there is no such matrix; expected hidden, hidden_bias, output, output_bias"),
+        ({"bias": 1}, "weights.bias: unknown name; expected hidden, hidden_bias, output, output_bias"),
     ],
 )
 def test_given_weights_of_the_wrong_shape_are_named(changes, message):
@@ -289,9 +289,9 @@ def test_both_kernels_find_the_same_successes():
 
 
 def test_a_member_is_its_solo_run_to_the_last_bit_on_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr("hudyn.kernels.threads._number", 3)
+    monkeypatch.setattr("hudyn.kernels.threads._threads", 3)
     together, record = trained(fused, [300], members=7, seed=2)
-    monkeypatch.setattr("hudyn.kernels.threads._number", 1)
+    monkeypatch.setattr("hudyn.kernels.threads._threads", 1)
     for member in range(7):
         alone, own = trained(fused, [300], seed=2 + member)
         assert torch.equal(together[member], alone[0])
@@ -331,9 +331,9 @@ def test_which_kernel_is_taken():
     assert taken(optimizer=partial(torch.optim.SGD, lr=0.1)) is fused
     assert taken(optimizer=partial(torch.optim.AdamW, lr=0.1)) is reference
     assert taken(network=lambda: GridMLP().bfloat16()) is reference
-    with pytest.raises(HudynError, match=r"model.kernel=numba cannot be taken here: it is made for plain SGD and Adam"):
+    with pytest.raises(HudynError, match=r"model.kernel=numba is not available here: it supports plain SGD and Adam"):
         taken("numba", optimizer=partial(torch.optim.AdamW, lr=0.1))
-    with pytest.raises(HudynError, match="it is made for GridMLP, the network is a NetLin"):
+    with pytest.raises(HudynError, match="it supports GridMLP, SRN, LSTM, GRU, the network is a NetLin"):
         taken("numba", network=NetLin)
 
 

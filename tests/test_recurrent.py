@@ -9,7 +9,7 @@ from torch import nn
 
 from hudyn.errors import HudynError
 from hudyn.kernels.recurrent import (
-    cell,
+    cell_name,
     fused,
     one_by_one,
     predictions,
@@ -179,7 +179,7 @@ def test_gradients_are_those_of_finite_differences(name, members, batch):
     start = torch.stack(begun_in(network, members, batch)).requires_grad_()
 
     def losses(start, parameters):
-        return recurrent_losses(cell(network), 3, symbols, lengths, start, parameters)[0]
+        return recurrent_losses(cell_name(network), 3, symbols, lengths, start, parameters)[0]
 
     assert torch.autograd.gradcheck(losses, (start, parameters))
 
@@ -246,7 +246,7 @@ def test_many_updates_in_one_call_are_those_of_torch_one_by_one(name, optimizer,
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_members_updates_are_those_of_its_solo_run_to_the_last_bit(name, threads, monkeypatch):
-    monkeypatch.setattr("hudyn.kernels.threads._number", threads)
+    monkeypatch.setattr("hudyn.kernels.threads._threads", threads)
     symbols, lengths = sequences(5, 8, 2)
     alone, everyone = [], Population(NETWORKS[name], 5, seed=3)
     together(everyone, OPTIMIZERS["adam"](everyone.parameters()), symbols, lengths, (), False)
@@ -263,7 +263,7 @@ def test_a_large_batch_is_shared_out_without_changing_a_bit(threads, monkeypatch
     population = Population(NETWORKS["lstm"], 2)
     alone = losses_and_gradients(fused, population, symbols, lengths, ())
     population.zero_grad()
-    monkeypatch.setattr("hudyn.kernels.threads._number", threads)
+    monkeypatch.setattr("hudyn.kernels.threads._threads", threads)
     shared = losses_and_gradients(fused, population, symbols, lengths, ())
     assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))
 
@@ -301,9 +301,9 @@ def test_which_kernel_is_taken(monkeypatch):
     assert updates("reference", population).args == (reference,)
     assert updates("auto", population, torch.optim.RMSprop).args == (fused,)
     assert updates("numba", population, partial(torch.optim.Adam, amsgrad=True)).args == (fused,)
-    with pytest.raises(HudynError, match=r"model.kernel=triton cannot be taken here: (triton is|it is made for cuda)"):
+    with pytest.raises(HudynError, match=r"model.kernel=triton is not available here: (triton is|it runs on cuda)"):
         updates("triton", population)
-    with pytest.raises(HudynError, match=r"it is made for cpu, and float32 or float64"):
+    with pytest.raises(HudynError, match=r"it runs on cpu, in float32 or float64"):
         updates("numba", Population(NETWORKS["srn"]).bfloat16())
     population.network.bias.requires_grad_(False)
     assert updates("auto", population).args == (fused,)

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from hudyn.kernels import recurrent
-from hudyn.kernels.recurrent import fused, recurrent_losses, reference
+from hudyn.kernels.recurrent import cell_name, fused, recurrent_losses, reference
 from hudyn.population import Population
 from tests.test_recurrent import NETWORKS, begun_in, losses_and_gradients, sequences
 
@@ -16,9 +15,10 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 def triton_kernel():
     """`recurrent_losses` by Triton on any device."""
     with pytest.MonkeyPatch.context() as patch:
-        from hudyn.kernels import recurrent_numba, recurrent_triton
+        from hudyn.kernels.numba import recurrent as on_cpu
+        from hudyn.kernels.triton import recurrent as on_cuda
 
-        patch.setattr(recurrent_numba, "losses_and_gradients", recurrent_triton.losses_and_gradients)
+        patch.setattr(on_cpu, "losses_and_gradients", on_cuda.losses_and_gradients)
         yield
 
 
@@ -46,6 +46,6 @@ def test_triton_gradients_are_those_of_finite_differences(name):
     start = torch.stack(begun_in(network, 2, 2)).to(DEVICE).requires_grad_()
 
     def losses(start, parameters):
-        return recurrent_losses(recurrent.cell(network), 3, symbols, lengths, start, parameters)[0]
+        return recurrent_losses(cell_name(network), 3, symbols, lengths, start, parameters)[0]
 
     assert torch.autograd.gradcheck(losses, (start, parameters), fast_mode=True)

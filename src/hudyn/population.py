@@ -9,29 +9,29 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from hudyn.arguments import Positive, checked
 from hudyn.seeds import seed_random_layers
 
 
 class Population(nn.Module):
-    """`members` copies of one network; member k starts from the weights of a solo run with seed `seed` + k.
+    """`members` copies of one network; member k has the initial weights of a solo run with seed `seed` + k.
 
     With one member, `network` is that network and is called directly. With more, each of its parameters and
-    buffers carries a leading member axis, and the forward is mapped over it with `torch.func`; a network that
-    cannot be mapped (dropout draws random numbers, say) has its members run one after another instead.
+    buffers carries a leading member axis, and the forward is mapped over it with `torch.func`. If a network cannot be
+    mapped (because dropout draws random numbers, say), its members run one after another.
 
     Args:
-        build: makes one network; called once a member, under that member's seed.
+        build: makes one network; called once for each member, under that member's seed.
         members: number of copies.
         seed: seed of member 0.
     """
 
-    def __init__(self, build: Callable[[], nn.Module], members: int = 1, seed: int = 0) -> None:
+    @checked
+    def __init__(self, build: Callable[[], nn.Module], members: Positive = 1, seed: int = 0) -> None:
         super().__init__()
-        if members < 1:
-            raise ValueError(f"members: expected at least 1, got {members}")
         self.members = members
         self.seed = seed
-        self._mapped: dict[bool, bool] = {}  # of training and of evaluation: whether mapping is known to work
+        self._mapped: dict[bool, bool] = {}  # whether mapping works, in training (True) and evaluation, once known
         networks = []
         with torch.random.fork_rng(devices=[]):
             for member in range(members):
@@ -45,10 +45,9 @@ class Population(nn.Module):
         """Outputs of all members.
 
         Args:
-            inputs: [batch, ...] shown to every member, or [members, batch, ...] where `per_member`.
-            per_member: whether each member has inputs of its own.
-            update: number of the update; while training, random layers draw from a stream that only it and the
-                member's seed determine.
+            inputs: [batch, ...] for all members, or [members, batch, ...] if `per_member`.
+            per_member: whether each member has different inputs.
+            update: number of the update; with the member's seed it determines what random layers draw in training.
 
         Returns:
             [members, batch, ...]
@@ -64,23 +63,25 @@ class Population(nn.Module):
         return self._loop(inputs, per_member, update)
 
     def map(self, *inputs: Tensor, chosen: Tensor | None = None) -> tuple[Tensor, ...]:
-        """What members make of inputs of their own: tensors [members, ...] to tensors [members, ...].
+        """Outputs of members that each have different inputs: tensors [members, ...] to tensors [members, ...].
 
         Args:
-            inputs: of each of the members.
-            chosen: indices of these members; all where None.
+            inputs: inputs of each of the members.
+            chosen: indices of these members; None for all.
         """
         if self.members == 1:
-            return tuple(output.unsqueeze(0) for output in self.network(*(own[0] for own in inputs)))
-        parameters: dict[str, Tensor] = dict(self.network.named_parameters())
-        buffers = dict(self.network.named_buffers())
+            return tuple(output.unsqueeze(0) for output in self.network(*(values[0] for values in inputs)))
+        tensors = self._tensors()
         if chosen is not None:
-            parameters = {name: tensor[chosen] for name, tensor in parameters.items()}
-            buffers = {name: tensor[chosen] for name, tensor in buffers.items()}
-        return vmap(self._call)(parameters, buffers, *inputs)
+            tensors = {name: tensor[chosen] for name, tensor in tensors.items()}
+        return vmap(self._call)(tensors, *inputs)
 
-    def _call(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], *inputs: Tensor) -> Any:
-        return functional_call(self.network, (parameters, buffers), inputs)
+    def _tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers of all members by name, [members, ...] each."""
+        return {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
+
+    def _call(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Any:
+        return functional_call(self.network, tensors, inputs)
 
     def _try_to_map(self, inputs: Tensor, per_member: bool, update: int) -> Tensor:
         buffers = [buffer.clone() for buffer in self.network.buffers()]
@@ -92,7 +93,7 @@ class Population(nn.Module):
             with torch.no_grad():
                 for buffer, before in zip(self.network.buffers(), buffers, strict=True):
                     buffer.copy_(before)
-            outputs = self._loop(inputs, per_member, update)  # a mistake in the network is raised again here
+            outputs = self._loop(inputs, per_member, update)  # raises again if the network itself is wrong
             reason = str(error).strip().splitlines()[0]
             warnings.warn(
                 f"{type(self.network).__name__} cannot be mapped over members; they run one after another, "
@@ -105,22 +106,16 @@ class Population(nn.Module):
         return outputs
 
     def _map(self, inputs: Tensor, per_member: bool) -> Tensor:
-        parameters: dict[str, Tensor] = dict(self.network.named_parameters())
-        buffers = dict(self.network.named_buffers())
-        return vmap(self._call, in_dims=(0, 0, 0 if per_member else None))(parameters, buffers, inputs)
+        return vmap(self._call, in_dims=(0, 0 if per_member else None))(self._tensors(), inputs)
 
     def _loop(self, inputs: Tensor, per_member: bool, update: int) -> Tensor:
         outputs = []
         for member in range(self.members):
             if self.training:
                 seed_random_layers(inputs.device, self.seed + member, update)
-            tensors = {name: tensor[member] for name, tensor in self._stacked().items()}
-            own = inputs[member] if per_member else inputs
-            outputs.append(functional_call(self.network, tensors, (own,)))
+            tensors = {name: tensor[member] for name, tensor in self._tensors().items()}
+            outputs.append(self._call(tensors, inputs[member] if per_member else inputs))
         return torch.stack(outputs)
-
-    def _stacked(self) -> dict[str, Tensor]:
-        return {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
 
     def member(self, index: int) -> nn.Module:
         """A copy of member `index` as an ordinary network."""
@@ -131,12 +126,12 @@ class Population(nn.Module):
 
 
 def member_vectors(tensors: Iterable[Tensor], members: int) -> Tensor:
-    """What `tensors` of a population hold of each member, put together: a copy, [members, elements]."""
+    """One vector for each member with the elements of all `tensors` of a population: a copy, [members, elements]."""
     return torch.cat([tensor.detach().reshape(members, -1) for tensor in tensors], dim=1)
 
 
-def _tensors(network: nn.Module) -> list[tuple[nn.Module, str, str]]:
-    """Where each parameter and buffer of `network` is kept: its module, the module's table, its name there."""
+def _places(network: nn.Module) -> list[tuple[nn.Module, str, str]]:
+    """Where `network` keeps each parameter and buffer: a module, the module's table, the name in the table."""
     return [
         (module, table, name)
         for module in network.modules()
@@ -147,11 +142,11 @@ def _tensors(network: nn.Module) -> list[tuple[nn.Module, str, str]]:
 
 
 def _replace(network: nn.Module, make: Callable[[list[Tensor]], Tensor], sources: list[nn.Module]) -> None:
-    """Put what `make` makes of each tensor's counterparts in `sources` in its place; shared tensors stay shared."""
-    made: dict[int, Tensor] = {}
-    for (owner, table, name), *others in zip(_tensors(network), *map(_tensors, sources), strict=True):
+    """Replace each tensor by `make` of its counterparts in `sources`; shared tensors stay shared."""
+    replacements: dict[int, Tensor] = {}
+    for (owner, table, name), *others in zip(_places(network), *map(_places, sources), strict=True):
         old = getattr(owner, table)[name]
-        if id(old) not in made:
+        if id(old) not in replacements:
             new = make([getattr(other, table)[name].detach() for other, table, name in others])
-            made[id(old)] = nn.Parameter(new, old.requires_grad) if table == "_parameters" else new
-        getattr(owner, table)[name] = made[id(old)]
+            replacements[id(old)] = nn.Parameter(new, old.requires_grad) if table == "_parameters" else new
+        getattr(owner, table)[name] = replacements[id(old)]

@@ -1,12 +1,12 @@
-"""Seeds for every source of randomness, derived from one number so that nothing depends on what ran before."""
+"""Seeds for every source of randomness, derived from one number, so that no draw depends on what ran before it."""
 
 import torch
 
-_MASK = (1 << 64) - 1
+_MASK = (1 << 64) - 1  # of unsigned 64-bit arithmetic
 
 
 def derived_seed(seed: int, *counters: int) -> int:
-    """A 63-bit seed for the stream that `counters` name under `seed` (SplitMix64's finaliser, Steele et al. 2014).
+    """A 63-bit seed for the stream that `counters` identify under `seed` (SplitMix64's finaliser, Steele et al. 2014).
 
     >>> derived_seed(0, 1) != derived_seed(1, 0)
     True
@@ -21,13 +21,13 @@ def derived_seed(seed: int, *counters: int) -> int:
 
 
 def generator(seed: int, *counters: int) -> torch.Generator:
-    """A CPU generator for the stream that `counters` name under `seed`."""
+    """A CPU generator for the stream that `counters` identify under `seed`."""
     return torch.Generator().manual_seed(derived_seed(seed, *counters))
 
 
 def seed_random_layers(device: torch.device, seed: int, *counters: int) -> None:
-    """Seed the generator of `device` from which layers such as dropout draw."""
+    """Seed the generator of `device` that random layers such as dropout draw from."""
     if device.type == "cpu":
-        torch.default_generator.manual_seed(derived_seed(seed, *counters))  # of this device only, which is fast
+        torch.default_generator.manual_seed(derived_seed(seed, *counters))  # faster than seeding every device
     else:
         torch.manual_seed(derived_seed(seed, *counters))

@@ -1,7 +1,7 @@
-"""Losses, gradients and updates of a population of recurrent networks: one interface to all kernels.
+"""Losses, gradients and updates of a population of recurrent networks, by any kernel.
 
-``reference`` is the networks' own forward and torch's autograd. The fused kernels reach from symbols to losses and
-gradients in one loop over time: numba on the CPU, Triton on CUDA, behind the operator `recurrent_losses`.
+``reference`` is the networks' forward and torch's autograd. The fused kernels compute losses and gradients in one loop
+over time: numba on the CPU, Triton on CUDA, behind the operator `recurrent_losses`.
 """
 
 from collections.abc import Callable
@@ -10,167 +10,176 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.optim import Optimizer
 
-from hudyn.kernels.choice import Kernel, choose, other_optimizer
-from hudyn.networks.recurrent import GRU, LSTM, SRN, State
+from hudyn.kernels.dispatch import TABLE, Kernel, choose, optimizer_obstacle
+from hudyn.networks.recurrent import LSTM, SRN, RecurrentNetwork, State
 from hudyn.population import Population, member_vectors
 
-Updates = Callable[[Population, Any, Tensor, Tensor, State, bool], tuple[Tensor, State]]
-NETWORKS = (SRN, LSTM, GRU)
+Losses = Callable[[Population, Tensor, Tensor, State], tuple[Tensor, State]]
+Updates = Callable[[Population, Optimizer, Tensor, Tensor, State, bool], tuple[Tensor, State]]
 
 
-def updates_by(kernel: Kernel, population: Population, optimizer: Any) -> Updates:
+def updates_by(kernel: Kernel, population: Population, optimizer: Optimizer) -> Updates:
     """The function that makes updates, with the arguments of `one_by_one` after its first.
 
     Args:
-        kernel: ``numba`` and ``triton`` are fused; ``auto`` takes the one that can be taken, else the reference.
+        kernel: ``numba`` and ``triton`` are fused; ``auto`` takes the one that is available, else the reference.
         population: the networks.
-        optimizer: their optimizer.
+        optimizer: optimizer of their parameters.
 
     Raises:
-        HudynError: a kernel is asked for that cannot be taken.
+        HudynError: the kernel requested is not available.
     """
-    taken = choose(kernel, population, {"numba": NETWORKS, "triton": NETWORKS})
-    if taken == "numba" and other_optimizer(optimizer) is None:
+    chosen = choose(kernel, population)
+    if chosen == "numba" and optimizer_obstacle(optimizer) is None:
         return together
-    return partial(one_by_one, reference if taken == "reference" else fused)
+    return partial(one_by_one, reference if chosen == "reference" else fused)
 
 
 def one_by_one(
-    losses_of: Callable[..., tuple[Tensor, State]],
+    losses_of: Losses,
     population: Population,
-    optimizer: Any,
+    optimizer: Optimizer,
     symbols: Tensor,
     lengths: Tensor,
     state: State,
     stream: bool,
 ) -> tuple[Tensor, State]:
-    """Make several updates, each on sequences of its own; the loss is the mean over the symbols predicted.
+    """Make several updates, each on other sequences; the loss is the mean over the symbols predicted.
 
     Args:
         losses_of: `reference` or `fused`.
         population: recurrent networks.
-        optimizer: of the population's parameters.
+        optimizer: optimizer of their parameters.
         symbols: sequences, padded, [members, updates, batch, time + 1].
         lengths: number of symbols predicted in each sequence, [members, updates, batch].
-        state: what the first update begins in, [members, batch, hidden] each; empty for the networks' initial state.
-        stream: whether each further update goes on in the state that the one before ended in.
+        state: state in which the first update begins, [members, batch, hidden] each; empty for the networks' initial
+            state.
+        stream: whether each further update begins in the state in which the previous one ended.
 
     Returns:
-        the loss of each update in nats, [updates, members], and, of a stream, the state that the last one ended in.
+        the loss of each update in nats, [updates, members], and, of a stream, the state in which the last one ended.
     """
     losses = []
-    most = lengths.amax(dim=(0, 2)).tolist()
-    for update, longest in enumerate(most):
-        found, ends = losses_of(population, symbols[:, update, :, : longest + 1], lengths[:, update], state)
+    for update, longest in enumerate(lengths.amax(dim=(0, 2)).tolist()):
+        members_losses, ends = losses_of(population, symbols[:, update, :, : longest + 1], lengths[:, update], state)
         optimizer.zero_grad()
-        found.sum().backward()
+        members_losses.sum().backward()
         optimizer.step()
-        losses.append(found.detach())
+        losses.append(members_losses.detach())
         state = ends if stream else ()
     return torch.stack(losses), state
 
 
 def together(
-    population: Population, optimizer: Any, symbols: Tensor, lengths: Tensor, state: State, stream: bool
+    population: Population, optimizer: Optimizer, symbols: Tensor, lengths: Tensor, state: State, stream: bool
 ) -> tuple[Tensor, State]:
-    """What `one_by_one` does, in one call of the numba kernel; the optimizer is a plain SGD or Adam."""
-    from hudyn.kernels.optimizers_numba import FusedSteps
-    from hudyn.kernels.recurrent_numba import make_updates
+    """Do what `one_by_one` does in one call of the numba kernel; the optimizer is a plain SGD or Adam."""
+    from hudyn.kernels.numba.optimizers import fused_steps
+    from hudyn.kernels.numba.recurrent import make_updates
 
-    network: Any = population.network
-    members, number, batch = lengths.shape
-    parameters = _parameters(network)
-    if isinstance(network, SRN):
-        parameters.append(network.initial_hidden)
+    network = _network(population)
+    members, updates, batch = lengths.shape
+    parameters, learned = _parameters(network), _initial_parameters(network)
     shape = 1 + network.has_context, members, batch, network.hidden_size
     carried = torch.stack(state) if state else torch.empty(shape, dtype=network.bias.dtype)
-    steps = FusedSteps(optimizer, parameters, members, number)
-    losses = make_updates(cell(network), network.alphabet_size, symbols, lengths, carried, not state, stream, steps)
+    with fused_steps(optimizer, [*parameters, *learned], members, updates) as steps:
+        losses = make_updates(
+            cell_name(network),
+            network.alphabet_size,
+            symbols,
+            lengths,
+            carried,
+            begins=not state,
+            stream=stream,
+            learned=sum(tensor.numel() for tensor in learned) // members,
+            steps=steps,
+        )
     return losses, tuple(carried) if stream else ()
 
 
 def reference(population: Population, symbols: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
-    """Mean negative log-likelihood of the next symbol, by the networks' own forward.
+    """Mean negative log-likelihood of the next symbol, by the networks' forward.
 
     Args:
         population: recurrent networks.
-        symbols: sequences of each member, padded, [members, batch, time + 1]: each symbol but the last is read, each
-            but the first predicted.
+        symbols: sequences of each member, padded, [members, batch, time + 1]: each symbol but the last is an input,
+            each but the first a target.
         lengths: number of symbols predicted in each sequence, at least 1, [members, batch].
-        state: what each sequence begins in, [members, batch, hidden] each; empty for the networks' own initial state.
+        state: state in which each sequence begins, [members, batch, hidden] each; empty for the initial state.
 
     Returns:
-        the loss in nats, [members], to be differentiated by the parameters, and the state at the end of each sequence,
-        [members, batch, hidden] each.
+        the loss in nats, [members], which can be differentiated by the parameters, and the state at the end of each
+        sequence, [members, batch, hidden] each.
     """
     inputs, targets = symbols[..., :-1], symbols[..., 1:]
     logits, *trajectories = population.map(inputs, *state)  # [members, batch, time, ...] each
-    read = torch.arange(inputs.shape[-1], device=symbols.device) < lengths[..., None]  # [members, batch, time]
-    losses = F.cross_entropy(logits.movedim(-1, 1), targets, reduction="none") * read
+    within = torch.arange(inputs.shape[-1], device=symbols.device) < lengths[..., None]  # [members, batch, time]
+    losses = F.cross_entropy(logits.movedim(-1, 1), targets, reduction="none") * within
     last = (lengths - 1)[..., None, None]
-    ends = (torch.take_along_dim(part, last, dim=2).squeeze(2).detach() for part in trajectories)
+    ends = (torch.take_along_dim(states, last, dim=2).squeeze(2).detach() for states in trajectories)
     return losses.sum(dim=(1, 2)) / lengths.sum(dim=1), tuple(ends)
 
 
 def fused(population: Population, symbols: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
-    """What `reference` gives, by `recurrent_losses`."""
-    network: Any = population.network
+    """Compute what `reference` does by `recurrent_losses`."""
+    network = _network(population)
     members, batch = lengths.shape
     parameters = torch.cat([tensor.reshape(members, -1) for tensor in _parameters(network)], dim=1)
     start = torch.stack(state) if state else _initial_state(population)[:, :, None].expand(-1, -1, batch, -1)
-    losses, ends, *_ = recurrent_losses(cell(network), network.alphabet_size, symbols, lengths, start, parameters)
+    losses, ends, *_ = recurrent_losses(cell_name(network), network.alphabet_size, symbols, lengths, start, parameters)
     return losses, tuple(ends)
 
 
 @torch.no_grad()
-def predictions(kernel: Kernel, population: Population, symbols: Tensor, read: Tensor) -> Tensor:
+def predictions(kernel: Kernel, population: Population, symbols: Tensor, within: Tensor) -> Tensor:
     """Logits of the next symbol at each position of texts, [members, texts, time, alphabet].
 
     Args:
-        kernel: as in `updates_by`; on CUDA the reference serves.
+        kernel: as in `updates_by`; on CUDA the reference is used.
         population: recurrent networks.
         symbols: texts, padded, [texts, time].
-        read: whether there is a symbol, bool [texts, time].
+        within: whether a position is within its text, bool [texts, time].
     """
-    if choose(kernel, population, {"numba": NETWORKS, "triton": NETWORKS}) != "numba":
+    if choose(kernel, population) != "numba":
         return population.map(symbols.expand(population.members, -1, -1))[0]
-    from hudyn.kernels import recurrent_numba
+    from hudyn.kernels.numba import recurrent
 
-    network: Any = population.network
+    network = _network(population)
     start, parameters = _initial_state(population), member_vectors(_parameters(network), population.members)
-    lengths = read.sum(dim=1)
-    return recurrent_numba.predictions(cell(network), network.alphabet_size, symbols, lengths, start, parameters)
+    lengths = within.sum(dim=1)
+    return recurrent.predictions(cell_name(network), network.alphabet_size, symbols, lengths, start, parameters)
 
 
 @torch.library.custom_op("hudyn::recurrent_losses", mutates_args=())
 def recurrent_losses(
     cell: str, alphabet: int, symbols: Tensor, lengths: Tensor, start: Tensor, parameters: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Losses of recurrent networks, with their gradients, which are worked out in the same loop over time.
+    """Losses of recurrent networks and their gradients, computed in the same loop over time.
 
     Args:
-        cell: ``srn_tanh``, ``srn_relu``, ``lstm``, ``lstm_peepholes`` or ``gru``.
+        cell: see `cell_name`.
         alphabet: number of symbols.
-        symbols: padded, [members, batch, time + 1]: each symbol but the last is read, each but the first predicted.
+        symbols: padded, [members, batch, time + 1]: each symbol but the last is an input, each but the first a target.
         lengths: number of symbols predicted in each sequence, at least 1, [members, batch].
-        start: the state each sequence begins in: hidden, then context state, [states, members, batch, hidden].
-        parameters: of each member, one tensor after the other, [members, parameters]: input weight, hidden weight,
-            bias, peepholes or candidate bias, weight and bias of the output layer.
+        start: state in which each sequence begins: hidden, then context state, [states, members, batch, hidden].
+        parameters: each member's, in the order of the cell in `hudyn.kernels.cells`, [members, parameters]; a learned
+            initial state is not among them.
 
     Returns:
         mean negative log-likelihoods in nats, [members], which can be differentiated once by `start` and `parameters`;
         the state at each sequence's end, [states, members, batch, hidden]; the derivatives by `start` and `parameters`.
     """
     if start.device.type == "cpu":
-        from hudyn.kernels import recurrent_numba
+        from hudyn.kernels.numba import recurrent as on_cpu
 
-        return recurrent_numba.losses_and_gradients(cell, alphabet, symbols, lengths, start, parameters)
-    from hudyn.kernels import recurrent_triton
+        return on_cpu.losses_and_gradients(cell, alphabet, symbols, lengths, start, parameters)
+    from hudyn.kernels.triton import recurrent as on_cuda
 
-    return recurrent_triton.losses_and_gradients(cell, alphabet, symbols, lengths, start, parameters)
+    return on_cuda.losses_and_gradients(cell, alphabet, symbols, lengths, start, parameters)
 
 
 @recurrent_losses.register_fake
@@ -181,7 +190,7 @@ def _shapes(
     return parameters.new_empty(len(parameters)), ends, d_start, torch.empty_like(parameters)
 
 
-def _keep_gradients(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+def _keep_gradients(ctx: Any, inputs: tuple[object, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(*output[2:])
     ctx.mark_non_differentiable(*output[1:])
 
@@ -195,24 +204,36 @@ def _scale_gradients(ctx: Any, by_losses: Tensor, *_: Tensor) -> tuple[Tensor | 
 recurrent_losses.register_autograd(_scale_gradients, setup_context=_keep_gradients)
 
 
-def cell(network: SRN | LSTM | GRU) -> str:
-    """What `recurrent_losses` calls the kind of `network`."""
+def cell_name(network: RecurrentNetwork) -> str:
+    """The cell of `network`: ``srn_tanh``, ``srn_relu``, ``lstm``, ``lstm_peepholes``, ``gru``."""
     if isinstance(network, SRN):
         return f"srn_{network.activation}"
-    if isinstance(network, LSTM):
-        return "lstm" if network.peepholes is None else "lstm_peepholes"
-    return "gru"
+    if isinstance(network, LSTM) and network.peepholes is not None:
+        return "lstm_peepholes"
+    return type(network).__name__.lower()
+
+
+def _network(population: Population) -> RecurrentNetwork:
+    assert isinstance(population.network, RecurrentNetwork)
+    return population.network
 
 
 def _initial_state(population: Population) -> Tensor:
-    """The networks' own, [states, members, hidden]."""
-    network: Any = population.network
+    """The networks' initial state, [states, members, hidden]."""
+    network = _network(population)
     shape = 1 + network.has_context, population.members, network.hidden_size
     if isinstance(network, SRN):
         return network.activate(network.initial_hidden).view(shape)
     return network.bias.new_zeros(shape)
 
 
-def _parameters(network: Any) -> list[Any]:
-    """The parameters in the order of `recurrent_losses`."""
-    return [tensor for name, tensor in network.named_parameters() if name != "initial_hidden"]
+def _initial_parameters(network: RecurrentNetwork) -> list[nn.Parameter]:
+    """The parameters that set the initial state."""
+    return [network.initial_hidden] if isinstance(network, SRN) else []
+
+
+def _parameters(network: RecurrentNetwork) -> list[nn.Parameter]:
+    """All other parameters, in the order of the network's row in `TABLE`."""
+    named = {name.replace("output.", "output_"): tensor for name, tensor in network.named_parameters()}
+    names = TABLE[type(network)].parameters
+    return [named[name] for name in names if name in named and name != "initial_hidden"]

@@ -1,14 +1,14 @@
-"""How many threads kernels share their members out over; torch's operations have a number of their own."""
+"""The number of threads that kernels spread members over; torch's operations have their own setting."""
 
-_number = 1
+_threads = 1
 
 
 def use_threads(number: int) -> None:
     """Let kernels use `number` threads from now on."""
-    global _number
-    _number = number
+    global _threads
+    _threads = number
 
 
 def threads() -> int:
     """The number of threads that kernels use."""
-    return _number
+    return _threads

@@ -1,4 +1,4 @@
-"""How many parameters a network has, layer by layer, with the arithmetic written out."""
+"""Number of parameters of a network, layer by layer, with the arithmetic written out."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,13 @@ from torch import nn
 
 @dataclass(frozen=True)
 class LayerParameters:
-    """The parameters of one layer.
+    """Parameters of one layer.
 
-    `arithmetic` multiplies each tensor's sizes and adds the tensors, weights first: ``32·1·5·5 + 32``.
+    Attributes:
+        layer: its name in the network.
+        kind: its class.
+        arithmetic: the sizes of each tensor multiplied, the tensors added, weights first: ``32·1·5·5 + 32``.
+        parameters: their number.
     """
 
     layer: str
@@ -19,7 +23,7 @@ class LayerParameters:
 
 
 def layer_parameters(network: nn.Module) -> list[LayerParameters]:
-    """The layers of `network` that hold parameters of their own, in order; a shared tensor counts once.
+    """The layers of `network` that hold parameters themselves, in order; a shared tensor counts once.
 
     >>> layer_parameters(nn.Sequential(nn.Conv2d(1, 32, 5), nn.ReLU()))
     [LayerParameters(layer='0', kind='Conv2d', arithmetic='32·1·5·5 + 32', parameters=832)]
@@ -27,10 +31,10 @@ def layer_parameters(network: nn.Module) -> list[LayerParameters]:
     layers = []
     counted: set[int] = set()
     for name, module in network.named_modules():
-        own = [p for p in module.parameters(recurse=False) if id(p) not in counted]
-        counted.update(id(p) for p in own)
-        if own:
-            arithmetic = " + ".join("·".join(str(size) for size in p.shape) or "1" for p in own)
+        parameters = [p for p in module.parameters(recurse=False) if id(p) not in counted]
+        counted.update(id(p) for p in parameters)
+        if parameters:
+            arithmetic = " + ".join("·".join(str(size) for size in p.shape) or "1" for p in parameters)
             kind = type(module).__name__
-            layers.append(LayerParameters(name or kind, kind, arithmetic, sum(p.numel() for p in own)))
+            layers.append(LayerParameters(name or kind, kind, arithmetic, sum(p.numel() for p in parameters)))
     return layers

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.errors import HudynError
-from hudyn.kernels.choice import Kernel
+from hudyn.kernels.dispatch import Kernel
 from hudyn.metrics.measure import Measure, MeasureKind
 from hudyn.population import Population
 from hudyn.tasks.loaders import BatchLoader, UpdateLoader

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hudyn.arguments import NonNegative, Positive
-from hudyn.kernels.choice import Kernel
-from hudyn.kernels.dense import gradients_by
+from hudyn.kernels.dispatch import Kernel
+from hudyn.kernels.image import gradients_by
 from hudyn.metrics.classification import Choices, MemberChoices, MemberMeans, item_losses
 from hudyn.metrics.measure import MeasureKind
 from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, TaskModule, Updates
@@ -80,7 +80,8 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
         optimizer, first = self.optimizer, self.global_step
         log_probabilities = []
         for update, batch in enumerate(chunk, start=first):
-            log_probabilities.append(self.gradients(self.population, batch, update))
+            arguments = batch.images, batch.targets, batch.divisor, batch.per_member, update
+            log_probabilities.append(self.gradients(self.population, *arguments))
             self._average_gradients()
             optimizer.step()
         joined = torch.cat(log_probabilities, dim=1)  # [members, images, classes]

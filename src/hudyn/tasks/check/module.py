@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.errors import HudynError
-from hudyn.kernels.choice import Kernel
-from hudyn.kernels.grid_mlp import updates_by
+from hudyn.kernels.dispatch import Kernel
+from hudyn.kernels.grid import updates_by
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.measure import MeasureKind
 from hudyn.metrics.success import SuccessRecord

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hudyn.arguments import NonNegative, Positive, checked
-from hudyn.kernels.choice import Kernel
+from hudyn.kernels.dispatch import Kernel
 from hudyn.kernels.recurrent import predictions, updates_by
 from hudyn.languages import Counting, FiniteState
 from hudyn.metrics import sequences as scores

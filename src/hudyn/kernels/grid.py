@@ -1,0 +1,70 @@
+"""Updates of a population of two-layer perceptrons, each on all points: the reference, and the choice of the kernel."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from hudyn.kernels.dispatch import Kernel, choose
+from hudyn.metrics.labels import label_losses, right_choices
+from hudyn.metrics.success import SuccessRecord
+from hudyn.population import Population
+
+Updates = Callable[[Population, Optimizer, Tensor, Tensor, SuccessRecord, int], None]
+
+
+def updates_by(kernel: Kernel, population: Population, optimizer: Optimizer) -> Updates:
+    """The function that makes the updates, with the arguments of `reference`.
+
+    Args:
+        kernel: ``numba`` trains each member in one loop; ``auto`` takes it where it is available.
+        population: the networks.
+        optimizer: optimizer of their parameters.
+
+    Raises:
+        HudynError: the kernel requested is not available.
+    """
+    if choose(kernel, population, optimizer) == "reference":
+        return reference
+    from hudyn.kernels.numba.grid import updates
+
+    return updates
+
+
+def reference(
+    population: Population, optimizer: Optimizer, points: Tensor, labels: Tensor, success: SuccessRecord, number: int
+) -> None:
+    """Update the members that are not frozen `number` times; freeze members whose success is sustained.
+
+    Args:
+        population: networks from points [items, 2] to log-odds [items].
+        optimizer: optimizer of their parameters; it acts element by element.
+        points: coordinates, [items, 2].
+        labels: 0. or 1., [items].
+        success: the members' record, which is updated.
+        number: number of updates.
+    """
+    parameters = list(population.parameters())
+    frozen = [parameter.detach().clone() for parameter in parameters]  # as they were when their member was frozen
+    for _ in range(number):
+        if success.frozen.all():
+            break
+        log_odds = population(points)  # [members, items]
+        optimizer.zero_grad()
+        label_losses(log_odds, labels).sum().backward()
+        optimizer.step()
+        newly_frozen = success.update(right_choices(log_odds.detach(), labels).all(dim=1))
+        if newly_frozen.any():
+            _copy_members(newly_frozen, parameters, frozen)
+    _copy_members(success.frozen, frozen, parameters)
+
+
+@torch.no_grad()
+def _copy_members(members: Tensor, sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+    """Copy the values of some members, bool [members], from each source to its target."""
+    for source, target in zip(sources, targets, strict=True):
+        if len(members) == 1:
+            target.copy_(torch.where(members[0], source, target))
+        else:
+            target[members] = source[members]

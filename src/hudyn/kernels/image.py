@@ -1,0 +1,92 @@
+"""Gradients of a population of image networks on one batch: the reference, and the chain rule for dense networks."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from hudyn.kernels.dispatch import Kernel, choose
+from hudyn.metrics.classification import member_losses
+from hudyn.population import Population
+
+Gradients = Callable[[Population, Tensor, Tensor, float, bool, int], Tensor]
+
+
+def gradients_by(kernel: Kernel, population: Population) -> Gradients:
+    """The function that computes the gradients, with the arguments of `reference`.
+
+    Args:
+        kernel: ``auto`` takes `dense` where it supports the network, its device's precision and what is trained.
+        population: the networks.
+
+    Raises:
+        HudynError: the kernel requested is not available.
+    """
+    return dense if choose(kernel, population) == "dense" else reference
+
+
+def reference(
+    population: Population, images: Tensor, targets: Tensor, divisor: float, per_member: bool, update: int
+) -> Tensor:
+    """Compute gradients of the mean negative log-likelihood of the true class by autograd.
+
+    Args:
+        population: networks from images to log-probabilities or logits; their gradients are replaced.
+        images: [batch, 1, 28, 28], or [members, batch, 1, 28, 28].
+        targets: classes, [batch] or [members, batch].
+        divisor: number that the sum of the losses is divided by.
+        per_member: whether images and targets have a leading member axis.
+        update: number of the update, which seeds random layers.
+
+    Returns:
+        log-probabilities of the classes, [members, batch, classes].
+    """
+    for parameter in population.parameters():
+        parameter.grad = None
+    outputs = population(images, per_member, update)  # [members, batch, classes]
+    (member_losses(outputs, targets).sum() / divisor).backward()
+    return outputs.detach().log_softmax(-1)
+
+
+@torch.no_grad()
+def dense(
+    population: Population, images: Tensor, targets: Tensor, divisor: float, per_member: bool, update: int
+) -> Tensor:
+    """Compute the gradients of `reference` for linear layers with tanh between them, in as few operations as possible.
+
+    Images that all members share are multiplied by the first weights of all members in one product.
+    """
+    layers = [layer for layer in population.network.children() if isinstance(layer, nn.Linear)]
+    members = population.members
+    inputs = [images.flatten(-3)]  # of each layer, [members, batch, inputs]; shared images are [batch, inputs]
+    for layer in layers:
+        if inputs[-1].dim() == 2:
+            weight = layer.weight.view(-1, layer.in_features)
+            outputs = torch.addmm(layer.bias.view(-1, 1), weight, inputs[-1].mT).unflatten(0, (members, -1))
+        else:
+            weight, bias = layer.weight.view(members, -1, layer.in_features), layer.bias.view(members, -1, 1)
+            outputs = torch.baddbmm(bias, weight, inputs[-1].mT)
+        if layer is not layers[-1]:
+            inputs.append(outputs.tanh_().mT)
+    log_probabilities = outputs.log_softmax(1)  # [members, classes, batch]
+    targets = targets.unsqueeze(-2).expand(members, 1, -1)
+    delta = log_probabilities.exp()  # derivatives by the layer's outputs, [members, outputs, batch]
+    delta.scatter_add_(1, targets, delta.new_tensor(-1.0).expand_as(targets)).div_(divisor)
+    for layer, activations in zip(reversed(layers), reversed(inputs), strict=True):
+        d_weight, d_bias = _gradient(layer.weight), _gradient(layer.bias)
+        torch.sum(delta, -1, out=d_bias.view(members, -1))
+        if activations.dim() == 2:
+            torch.mm(delta.flatten(0, 1), activations, out=d_weight.view(-1, layer.in_features))
+        else:
+            torch.bmm(delta, activations, out=d_weight.view(members, -1, layer.in_features))
+        if layer is not layers[0]:
+            d_activations = torch.bmm(layer.weight.view(members, -1, layer.in_features).mT, delta)
+            delta = d_activations.addcmul_(d_activations * activations.mT, activations.mT, value=-1)  # 1 - tanh²
+    return log_probabilities.mT
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    """The tensor that holds the gradient of `parameter`."""
+    if parameter.grad is None:
+        parameter.grad = torch.empty_like(parameter)
+    return parameter.grad

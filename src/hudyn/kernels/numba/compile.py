@@ -1,0 +1,72 @@
+"""How numba compiles kernels, and how threads share their work."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit
+from numba.extending import overload
+
+from hudyn.kernels.threads import threads
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+inlined = njit(error_model="numpy")  # for functions that compiled functions call
+_STAMP = sorted((path.name, path.stat().st_mtime, path.stat().st_size) for path in Path(__file__).parent.glob("*.py"))
+
+
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile `function` at its first call, and cache it for later processes where a cache can be written."""
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        kernel: Any = njit(function, cache=True, **settings)
+    except RuntimeError:  # neither the package's folder nor the user's cache is writable
+        return njit(function, **settings)
+    # By default the cache is renewed when the function's file changes; it has to be for every file that it calls.
+    kernel._cache._cache_file._source_stamp = _STAMP
+    return kernel
+
+
+def operation(function: F) -> F:
+    """Let compiled functions call `function`, by the implementation for the class of its first argument.
+
+    As functools.singledispatch does, but at compile time. The first argument is a NamedTuple; where its class has no
+    implementation, `function` itself is compiled.
+    """
+
+    def choose(first: Any, *_: Any) -> Callable[..., Any]:
+        return _implementations.get((function, first.instance_class), function)
+
+    overload(function, jit_options={"error_model": "numpy"}, strict=False)(choose)
+    return function
+
+
+def implements(function: Callable[..., Any], kind: type) -> Callable[[F], F]:
+    """Register the decorated function as the implementation of an `operation` for NamedTuples of class `kind`."""
+
+    def register(implementation: F) -> F:
+        _implementations[function, kind] = implementation
+        return implementation
+
+    return register
+
+
+def share_out(work: Callable[[np.ndarray], None], indices: np.ndarray) -> None:
+    """Call `work` with blocks of `indices`, one block a thread."""
+    blocks = [block for block in np.array_split(indices, threads()) if len(block)]
+    if len(blocks) == 1:
+        work(blocks[0])
+    elif blocks:
+        list(_pool(len(blocks)).map(work, blocks))
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers)
+    return _pools[workers]
+
+
+_implementations: dict[tuple[Callable[..., Any], type], Callable[..., Any]] = {}
+_pools: dict[int, ThreadPoolExecutor] = {}

@@ -1,0 +1,97 @@
+"""LSTM (Hochreiter & Schmidhuber 1997; Gers et al. 2000), with or without peepholes (Gers & Schmidhuber 2000)."""
+
+from typing import NamedTuple
+
+from hudyn.kernels.cells import LSTMParameters
+from hudyn.kernels.numba.cell import ONE, backward, forward, parameters_of, sigmoid, take, tanh
+from hudyn.kernels.numba.compile import implements
+
+
+class LSTM(NamedTuple):
+    """Sizes of an LSTM, and whether it has peepholes."""
+
+    alphabet_size: int
+    hidden_size: int
+    peepholes: bool
+
+
+def cell(alphabet_size: int, hidden_size: int, variant: str) -> LSTM:
+    """The cell of a network; `variant` is ``peepholes`` or empty."""
+    return LSTM(alphabet_size, hidden_size, variant == "peepholes")
+
+
+@implements(parameters_of, LSTM)
+def _parameters_of(cell, vector):
+    size, alphabet = cell.hidden_size, cell.alphabet_size
+    input_weight, rest = take(vector, 4 * size, alphabet)
+    hidden_weight, rest = take(rest, 4 * size, size)
+    peepholes, after = take(rest[4 * size :], 3 if cell.peepholes else 0, size)
+    output_weight, output_bias = take(after, alphabet, size)
+    return LSTMParameters(input_weight, hidden_weight, rest[: 4 * size], peepholes, output_weight, output_bias)
+
+
+@implements(forward, LSTM)
+def _forward(cell, text, length, weights, work):
+    size, peepholes = cell.hidden_size, weights.peepholes
+    hidden, context, squashed, gates, nets = work.hidden, work.context, work.squashed, work.gates, work.nets
+    for time in range(length):
+        for row in range(4 * size):
+            net = weights.input_weight[row, text[time]] + weights.bias[row]
+            for other in range(size):
+                net += weights.hidden_weight[row, other] * hidden[time, other]
+            nets[row] = net
+        for unit in range(size):
+            before = context[time, unit]
+            to_input, to_forget, to_output = nets[unit], nets[size + unit], nets[3 * size + unit]
+            if cell.peepholes:
+                to_input += peepholes[0, unit] * before
+                to_forget += peepholes[1, unit] * before
+            input_gate, forget_gate = sigmoid(to_input), sigmoid(to_forget)
+            candidate = tanh(nets[2 * size + unit])
+            now = forget_gate * before + input_gate * candidate
+            if cell.peepholes:
+                to_output += peepholes[2, unit] * now
+            output_gate, through = sigmoid(to_output), tanh(now)
+            gates[time, 0, unit], gates[time, 1, unit] = input_gate, forget_gate
+            gates[time, 2, unit], gates[time, 3, unit] = candidate, output_gate
+            context[time + 1, unit], squashed[time + 1, unit] = now, through
+            hidden[time + 1, unit] = output_gate * through
+
+
+@implements(backward, LSTM)
+def _backward(cell, text, length, d_start, weights, slopes, work):
+    size, peepholes, d_peepholes = cell.hidden_size, weights.peepholes, slopes.peepholes
+    hidden, context, gates, deltas = work.hidden, work.context, work.gates, work.nets
+    carry, carry_context = work.carry[0], work.carry[1]
+    for unit in range(size):
+        carry[unit], carry_context[unit] = 0, 0
+    for time in range(length - 1, -1, -1):
+        for unit in range(size):
+            input_gate, forget_gate = gates[time, 0, unit], gates[time, 1, unit]
+            candidate, output_gate = gates[time, 2, unit], gates[time, 3, unit]
+            through = work.squashed[time + 1, unit]
+            d_hidden = work.d_hidden[time, unit] + carry[unit]
+            to_output = d_hidden * through * output_gate * (ONE - output_gate)
+            d_context = d_hidden * output_gate * (ONE - through * through) + carry_context[unit]
+            if cell.peepholes:
+                d_context += to_output * peepholes[2, unit]
+            to_input = d_context * candidate * input_gate * (ONE - input_gate)
+            to_forget = d_context * context[time, unit] * forget_gate * (ONE - forget_gate)
+            deltas[unit], deltas[size + unit] = to_input, to_forget
+            deltas[2 * size + unit] = d_context * input_gate * (ONE - candidate * candidate)
+            deltas[3 * size + unit] = to_output
+            carry_context[unit] = d_context * forget_gate
+            if cell.peepholes:
+                carry_context[unit] += to_input * peepholes[0, unit] + to_forget * peepholes[1, unit]
+                d_peepholes[0, unit] += to_input * context[time, unit]
+                d_peepholes[1, unit] += to_forget * context[time, unit]
+                d_peepholes[2, unit] += to_output * context[time + 1, unit]
+            carry[unit] = 0
+        for row in range(4 * size):
+            slopes.input_weight[row, text[time]] += deltas[row]
+            slopes.bias[row] += deltas[row]
+            for other in range(size):
+                slopes.hidden_weight[row, other] += deltas[row] * hidden[time, other]
+                carry[other] += deltas[row] * weights.hidden_weight[row, other]
+    for unit in range(size):
+        d_start[0, unit], d_start[1, unit] = carry[unit], carry_context[unit]
