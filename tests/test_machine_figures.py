@@ -12,7 +12,9 @@ from matplotlib.patches import Circle, FancyArrowPatch
 
 from hudyn.dynamics.automata import MooreMachine, language_machine, named
 from hudyn.dynamics.extraction import extract_from
-from hudyn.figures.machines import cluster_scatter, dot, mermaid, state_diagram
+from hudyn.figures.automata import state_diagram
+from hudyn.figures.automaton_text import dot, mermaid
+from hudyn.figures.clusters import cluster_scatter
 from hudyn.languages import Counting, Dyck
 
 from .test_automata import TOMITA, language, trajectories

@@ -14,10 +14,16 @@ from matplotlib.contour import QuadContourSet
 from hudyn.dynamics.extraction import extract_from
 from hudyn.dynamics.fixed_points import Branch, SymbolMap, symbol_maps
 from hudyn.errors import HudynError
-from hudyn.figures import portraits, spaces
-from hudyn.figures.machines import cluster_scatter
-from hudyn.figures.portraits import FACES, MARKERS, NULLCLINES, WORDS, phase_portrait, written
-from hudyn.figures.spaces import Reading
+from hudyn.figures import components
+from hudyn.figures.clusters import cluster_scatter
+from hudyn.figures.components import Components, principal_components
+from hudyn.figures.counters import counter_courses
+from hudyn.figures.eigenvalues import eigenvalue_course
+from hudyn.figures.fixed_points import FACES, MARKERS, eigenvalue_text
+from hudyn.figures.mechanisms import mechanism
+from hudyn.figures.phase_portraits import ARROWS, BOUNDARY_COLOUR, NULLCLINES, WORDS, phase_portrait
+from hudyn.figures.portraits_in_training import portrait_animation
+from hudyn.figures.state_spaces import Reading, plotly_script, state_space
 from hudyn.figures.style import pixels
 from hudyn.languages import Counting
 from hudyn.networks import GRU, LSTM, SRN, FixedPointSRN
@@ -88,7 +94,7 @@ def test_a_fixed_point_is_marked_by_its_type_with_its_eigenvalues(jacobian, kind
 
 def test_each_symbol_has_its_own_points_in_its_own_panel():
     first, second, _ = drawn(FixedPointSRN([[0.5, 0.3], [0.0, 0.25]], POINTS)).axes
-    assert (first.get_title("left"), second.get_title("left")) == ("a is read", "b is read")
+    assert (first.get_title("left"), second.get_title("left")) == ("input a", "input b")
     assert not marks(first, POINTS[1])
     assert not marks(second, POINTS[0])
     assert marks(second, POINTS[1])
@@ -113,7 +119,7 @@ def test_arrows_lead_where_the_map_leads():
     moves = (after - states).detach().numpy()
     ways = np.stack([field.U, field.V], axis=1)
     cosines = (moves * ways).sum(axis=1) / np.linalg.norm(moves, axis=1) / np.linalg.norm(ways, axis=1)
-    assert len(states) == portraits.ARROWS**2
+    assert len(states) == ARROWS**2
     assert cosines.min() > 0.999
     assert np.corrcoef(field.get_array(), np.minimum(np.linalg.norm(moves, axis=1), 1))[0, 1] > 0.999
 
@@ -122,7 +128,7 @@ def test_arrows_lead_where_the_map_leads():
 def test_the_borders_are_where_two_predictions_are_equally_likely(alphabet):
     network = random_srn(alphabet, seed=1)
     torch.nn.init.zeros_(network.output.bias)  # so that all borders begin at 0
-    states = torch.from_numpy(contours(drawn(network, maps=bare(alphabet)).axes[0], portraits.BORDER["color"])).float()
+    states = torch.from_numpy(contours(drawn(network, maps=bare(alphabet)).axes[0], BOUNDARY_COLOUR)).float()
     first, second = network.output(states).topk(2, dim=1).values.T
     assert (first - second).max() < 0.05
 
@@ -162,7 +168,7 @@ def test_a_cycle_is_two_linked_points():
     assert any(
         line.get_xydata().shape == (2, 2) and np.allclose(line.get_xydata(), cycle.states) for line in axes.lines
     )
-    assert f"stable node, a 2-cycle\nλ of F(F(h)) = {written(cycle.eigenvalues)}" in texts(axes)
+    assert f"stable node, a 2-cycle\nλ of F(F(h)) = {eigenvalue_text(cycle.eigenvalues)}" in texts(axes)
 
 
 def test_a_line_of_fixed_points_is_drawn_where_it_is():
@@ -185,7 +191,7 @@ def test_a_fixed_point_far_away_is_told_of():
         network.hidden_weight.copy_(torch.diag(torch.tensor([0.5, 0.5])))
         network.input_weight.copy_(torch.tensor([[100.0, 0.5], [100.0, 0.5]]))  # fixed: 200 under a, 1 under b
     first, second, _ = drawn(network, {"b": torch.tensor([1])}, text=torch.tensor([[1, 0]])).axes
-    assert (first.get_title("right"), second.get_title("right")) == ("outside the frame: 1", "")
+    assert (first.get_title("right"), second.get_title("right")) == ("outside the plot: 1", "")
     assert first.get_xlim()[1] < 10
     assert (MARKERS["node"], "#000000") in marks(second, [1, 1])
 
@@ -243,7 +249,7 @@ def test_a_portrait_of_nan_is_refused():
 def test_an_animation_stands_still_but_for_what_changes():
     networks = [random_srn(2, spread=spread) for spread in (0.1, 0.1, 2.0)]
     maps = [bare(2), bare(2), symbol_maps(networks[2], TEXT)]
-    first, same, other = portraits.portrait_animation(networks, maps, [5, 5, 90], {"ab": TEXT[0, :2]}, "ab", "SRN")
+    first, same, other = portrait_animation(networks, maps, [5, 5, 90], {"ab": TEXT[0, :2]}, "ab", "SRN")
     assert first.dtype == np.uint8
     assert (first == same).all()
     assert first.shape == other.shape
@@ -273,7 +279,7 @@ def parts(page):
 def test_the_page_holds_every_word_and_moves_it_in_time(groups):
     pytest.importorskip("plotly")
     readings = {"short": reading(3, groups=groups), "long <i>": reading(6, seed=1, groups=groups)}
-    page = spaces.state_space(readings, "two & <words>")
+    page = state_space(readings, "two & <words>")
     data, frames = parts(page)
     assert len(data) == len(groups) * (len(readings) + 1)
     for (group, own), trace in zip(itertools.product(groups, readings.values()), data, strict=False):
@@ -291,16 +297,16 @@ def test_the_page_holds_every_word_and_moves_it_in_time(groups):
 
 def test_the_page_needs_no_network():
     pytest.importorskip("plotly")
-    page = spaces.state_space({"word": reading(3)}, "heading")
+    page = state_space({"word": reading(3)}, "heading")
     assert re.findall(r'src="([^"]*)"', page) == ["plotly.min.js"]
     assert "<link" not in page
-    assert "Plotly" in spaces.plotly_script()
+    assert "Plotly" in plotly_script()
 
 
 def test_without_plotly_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "plotly.io", None)
     with pytest.raises(HudynError, match=r'pip install "hudyn\[analysis\]"'):
-        spaces.state_space({"word": reading(3)}, "heading")
+        state_space({"word": reading(3)}, "heading")
 
 
 @pytest.mark.parametrize(
@@ -313,12 +319,12 @@ def test_without_plotly_the_extra_is_named(monkeypatch):
 )
 def test_what_is_no_space_of_three_units_is_refused(readings, message):
     with pytest.raises(ValueError, match=message):
-        spaces.state_space(readings, "")
+        state_space(readings, "")
 
 
 def test_components_are_those_of_numpy():
     points = np.random.default_rng(0).standard_normal((200, 5)) @ np.diag([3, 1, 0.5, 0.2, 0.1]) + 2
-    mean, directions, shares = spaces.components(points)
+    mean, directions, shares = Components.of(points)
     values = np.linalg.eigvalsh(np.cov(points.T))[::-1]
     np.testing.assert_allclose(shares, values / values.sum(), atol=1e-12)
     np.testing.assert_allclose(((points - mean) @ directions.T).var(axis=0, ddof=1), values)
@@ -328,29 +334,30 @@ def test_components_are_those_of_numpy():
 
 def test_components_are_drawn_with_their_variance(monkeypatch):
     seen = []
-    original = spaces.state_scatter
-    monkeypatch.setattr(spaces, "state_scatter", lambda *args: seen.append(args) or original(*args))
+    original = components.state_scatter
+    monkeypatch.setattr(components, "state_scatter", lambda *args: seen.append(args) or original(*args))
     groups = {name: np.random.default_rng(1).standard_normal((50, 4)) for name in ("hidden", "context")}
     readings = {"word": reading(4, units=4)}
-    figure = spaces.principal_components(groups, np.arange(50.0) % 3, readings, None, "heading")
+    figure = principal_components(groups, np.arange(50.0) % 3, readings, None, "heading")
     assert len(seen) == 2
-    for (points, _, words, start, names, *_), (group, own) in zip(seen, groups.items(), strict=True):
-        mean, directions, shares = spaces.components(own)
+    for (points, _, words, start, names, _, title), (group, own) in zip(seen, groups.items(), strict=True):
+        assert title == f"{group} units"
+        mean, directions, shares = Components.of(own)
         np.testing.assert_allclose(points, (own - mean) @ directions[:2].T)
         np.testing.assert_allclose(start, words["word"][0])
-        assert names == [f"{group}, component {place + 1}: {shares[place]:.0%} of variance" for place in range(2)]
+        assert names == [f"principal component {place + 1} ({shares[place]:.0%} of the variance)" for place in range(2)]
     assert_nothing_cut_off(figure)
 
 
 def test_states_that_never_change_have_components_without_variance():
     still = Reading("ab", "01", {"hidden": np.ones((3, 4))})
-    spaces.principal_components({"hidden": np.ones((9, 4))}, np.zeros(9), {"ab": still}, {0.0: "state"}, "")
-    assert spaces.components(np.ones((9, 4)))[2].tolist() == [0] * 4
+    principal_components({"hidden": np.ones((9, 4))}, np.zeros(9), {"ab": still}, {0.0: "state"}, "")
+    assert Components.of(np.ones((9, 4)))[2].tolist() == [0] * 4
 
 
 def test_components_of_one_unit_are_refused():
     with pytest.raises(ValueError, match="expected two hidden units or more, got one; time_course"):
-        spaces.principal_components({"hidden": np.ones((9, 1))}, np.zeros(9), {"ab": reading(2)}, None, "")
+        principal_components({"hidden": np.ones((9, 1))}, np.zeros(9), {"ab": reading(2)}, None, "")
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.5])
@@ -358,10 +365,10 @@ def test_eigenvalues_move_with_the_updates(turn):
     updates = [0, 1, 10, 100, 1000]
     way = np.linspace(0.5, 1.5, 4)[:, None] * np.exp(1j * turn * np.array([1, -1]))
     branches = [Branch(1, np.arange(1, 5), np.zeros((4, 2)), way), Branch(0, np.arange(2), np.zeros((2, 2)), -way[:2])]
-    figure = spaces.eigenvalue_course(branches, updates, "ab", "eigenvalues")
+    figure = eigenvalue_course(branches, updates, "ab", "eigenvalues")
     rows = 3 if turn else 2
     grid = np.array(figure.axes[: 2 * rows]).reshape(rows, 2)
-    assert [axes.get_title("left") for axes in grid[0]] == ["a is read", "b is read"]
+    assert [axes.get_title("left") for axes in grid[0]] == ["input a", "input b"]
     for axes, measure in zip(grid[:, 1], (np.abs, np.real), strict=False):
         courses = [line.get_xydata() for line in axes.lines if line.get_marker() == "."]
         np.testing.assert_allclose(courses, [np.stack([updates[1:], own], axis=1) for own in measure(way).T])
@@ -376,14 +383,14 @@ def test_eigenvalues_move_with_the_updates(turn):
 
 def test_eigenvalues_of_no_fixed_point_are_refused():
     with pytest.raises(ValueError, match="expected a fixed point, got none; counter_courses"):
-        spaces.eigenvalue_course([], [0], "ab", "")
+        eigenvalue_course([], [0], "ab", "")
 
 
 def test_counters_have_a_panel_for_each_unit_and_symbol():
     words = ["aabbbb", "aaabbbbbb"]
     values = [np.stack([np.arange(len(word) + 1.0), np.zeros(len(word) + 1)], axis=1) for word in words]
     slopes = np.array([[1.0, -0.5], [np.nan, np.nan]])
-    figure = spaces.counter_courses(values, words, [2, 3], slopes, ["context 1", "context 2"], "counters")
+    figure = counter_courses(values, words, [2, 3], slopes, ["context 1", "context 2"], "counters")
     panels = np.array(figure.axes[:4]).reshape(2, 2)
     assert [axes.get_title("right") for axes in panels.flat] == ["+1.00 per a", "−0.50 per b", "", ""]
     assert [axes.get_ylabel() for axes in panels[:, 0]] == ["context 1", "context 2"]
@@ -398,7 +405,7 @@ def test_counters_have_a_panel_for_each_unit_and_symbol():
 
 def test_counters_that_are_nan_are_refused():
     with pytest.raises(ValueError, match="units with NaN"):
-        spaces.counter_courses([np.full((3, 1), np.nan)], ["ab"], [1], np.ones((1, 2)), ["context 1"], "")
+        counter_courses([np.full((3, 1), np.nan)], ["ab"], [1], np.ones((1, 2)), ["context 1"], "")
 
 
 def test_the_mechanism_shows_clusters_automaton_portraits_and_the_explanation():
@@ -406,11 +413,11 @@ def test_the_mechanism_shows_clusters_automaton_portraits_and_the_explanation():
     counting = Counting([1, 2], 4)
     found = extract_from(*trajectories(counting, units=2))
     maps, words = bare(2), {"abb": torch.tensor([0, 1, 1])}
-    figure = spaces.mechanism(found, network, maps, words, "ab", "Falls under a.\n" + "Rises under b. " * 30, "how")
+    figure = mechanism(found, network, maps, words, "ab", "Falls under a.\n" + "Rises under b. " * 30, "how")
     picture = pixels(figure)
     for part in (
-        pixels(cluster_scatter(found, "1. Hidden states and their clusters")),
-        pixels(phase_portrait(network, maps, words, "ab", "3. What each symbol does to the state")),
+        pixels(cluster_scatter(found, "1. Clusters of hidden states")),
+        pixels(phase_portrait(network, maps, words, "ab", "3. The map of the state under each symbol")),
     ):
         height, width = part.shape[:2]
         middle = height // 2

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 
-from hudyn.figures.style import COLOURS, in_style
+from hudyn.figures.style import COLOURS, heading, in_style
 from hudyn.networks.grid import GridMLP
 
 # All lengths are inches.
@@ -36,9 +36,9 @@ def network_diagram(network: GridMLP, title: str) -> Figure:
     spacing = 0.7 if is_written else 0.5
     height = spacing * max(number, 3) + 2 * EDGE
     figure = Figure(figsize=(WIDTH, height))
+    heading(figure, title)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, height))
     axes.set_axis_off()
-    axes.text(0.1, height - 0.1, title, va="top", fontweight="bold")
 
     middle = height / 2
     inputs = middle + spacing * np.array([1, -1])

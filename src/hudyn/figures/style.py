@@ -1,16 +1,20 @@
-"""The one style of all figures."""
+"""The house style of all figures: colours, headings, colour bars, and how figures become pixels and files."""
 
 import logging
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
-from typing import IO, ParamSpec
+from typing import IO, ParamSpec, TypedDict
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import font_manager, style
+from matplotlib import colormaps, font_manager, style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.typing import LineStyleType
 from PIL import Image
 
 P = ParamSpec("P")
@@ -18,15 +22,27 @@ P = ParamSpec("P")
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # kana fonts often lack a bold face
 
 STYLE = Path(__file__).with_name("hudyn.mplstyle")
-# Okabe & Ito (2008): told apart by colour-blind readers.
+# Okabe & Ito (2008): colour-blind readers can tell them apart.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+LINE_STYLES: list[LineStyleType] = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5))]
+MARKERS = "osD^vPX<>"
 DIVERGING = "RdBu_r"
 GREYS = "gray"
+COUNTS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.96, 256)))  # viridis' last yellow is too pale on white
 KANA_FONTS = ["Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic"]
+EDGE = 0.1  # inches between the edge of a figure and its heading
+
+
+class LineLook(TypedDict):
+    """The look of a line."""
+
+    color: str
+    linestyle: LineStyleType
+    linewidth: float
 
 
 def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Let `draw` make its figure in the house style, and draw it; without pyplot, so that nothing stays open."""
+    """Make `draw` use the house style and render its figure; without pyplot, so that no figure stays open."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -39,20 +55,33 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
+def heading(figure: Figure, title: str) -> Text:
+    """Write the heading of a figure, whose size is final, into its upper left corner."""
+    width, height = figure.get_size_inches()
+    is_laid_out = figure.get_layout_engine() is not None  # which makes room for the heading, and so chooses y
+    return figure.suptitle(title, x=EDGE / width, y=None if is_laid_out else 1 - EDGE / height, ha="left", va="top")
+
+
+def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a fixed place, in inches, in a figure whose size is final."""
+    whole_width, whole_height = figure.get_size_inches()
+    return figure.add_axes((left / whole_width, bottom / whole_height, width / whole_width, height / whole_height))
+
+
 def pixels(figure: Figure) -> np.ndarray:
-    """A drawn figure as an image, uint8 [height, width, 3]."""
+    """A rendered figure as an image, uint8 [height, width, 3]."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def write_png(figure: Figure, file: IO[bytes]) -> None:
-    """Write a drawn figure into an open file."""
+    """Write a rendered figure into an open file."""
     Image.fromarray(pixels(figure)).save(file, format="png")
 
 
 def write_svg(figure: Figure, file: IO[bytes]) -> None:
-    """Write a drawn figure into an open file as SVG, with its text as text."""
+    """Write a rendered figure into an open file as SVG, with its text as text."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hudyn"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
 
@@ -65,7 +94,7 @@ def kana_fonts() -> list[str]:
 
 
 def printable(labels: list[str]) -> list[str]:
-    """Class labels as the installed fonts can show them: without their kana where no font has it.
+    """Class labels that the installed fonts can show: without kana if no font has it.
 
     >>> printable(["shirt"])
     ['shirt']

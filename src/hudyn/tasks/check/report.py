@@ -13,7 +13,9 @@ from torch.func import functional_call, vmap
 from torch.nn.utils import vector_to_parameters
 
 from hudyn.dynamics.dividing_lines import dividing_lines
-from hudyn.figures import classification, diagram, plane, success
+from hudyn.figures import classification, diagram, line_equations, lines_in_training, success
+from hudyn.figures.gif import write_gif
+from hudyn.figures.units_over_plane import unit_functions
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.networks import GridMLP, layer_parameters
 from hudyn.tasks.artifacts import Artifacts, Row, Table
@@ -47,8 +49,8 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
     lines, activations = _dividing_lines(network), _activations(network, points, labels)
     layers = [asdict(layer) for layer in layer_parameters(network)]
     figures = {
-        "units": plane.unit_functions(network, points, labels, heading),
-        "dividing_lines": plane.dividing_lines(network, points, labels, heading),
+        "units": unit_functions(network, points, labels, heading),
+        "dividing_lines": line_equations.dividing_lines(network, points, labels, heading),
         "network": diagram.network_diagram(network, heading),
     }
     files: dict[str, str | bytes] = {}
@@ -57,7 +59,7 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
         if animation:
             networks, updates = _snapshots(study, network, ANIMATION_FRAMES)
             gif = io.BytesIO()
-            plane.write_gif(plane.animation(networks, updates, points, labels, heading), gif)
+            write_gif(lines_in_training.animation(networks, updates, points, labels, heading), gif)
             files["figures/training.gif"] = gif.getvalue()
     return Artifacts(
         tables={
@@ -86,7 +88,7 @@ def _training_figures(
     networks, updates = _snapshots(study, network, FRAMES)
     curves = _curves(study, network, points, labels)
     figures = {
-        "training": plane.moving_lines(networks, updates, points, labels, heading),
+        "training": lines_in_training.moving_lines(networks, updates, points, labels, heading),
         "learning_curves": classification.learning_curves(
             curves, study.best, study.best_name, heading, logarithmic=True
         ),

@@ -22,8 +22,17 @@ from hudyn.dynamics.fixed_points import FixedPoint, SymbolMap, follow, symbol_ma
 from hudyn.dynamics.learner import learn
 from hudyn.dynamics.maps import unit_names
 from hudyn.errors import HudynError
-from hudyn.figures import machines, portraits, spaces
-from hudyn.figures.plane import write_gif
+from hudyn.figures.automata import state_diagram
+from hudyn.figures.automaton_text import dot, mermaid
+from hudyn.figures.clusters import cluster_scatter
+from hudyn.figures.components import principal_components
+from hudyn.figures.counters import counter_courses
+from hudyn.figures.eigenvalues import eigenvalue_course
+from hudyn.figures.gif import write_gif
+from hudyn.figures.mechanisms import mechanism
+from hudyn.figures.phase_portraits import phase_portrait
+from hudyn.figures.portraits_in_training import portrait_animation
+from hudyn.figures.state_spaces import Reading, plotly_script, state_space
 from hudyn.figures.style import write_svg
 from hudyn.languages import Counting, FiniteState, Language
 from hudyn.metrics.sequences import ScoredTexts
@@ -208,8 +217,8 @@ class DynamicsReport:
             return {}
         best = self.members[self.best]
         figures = {
-            "automaton": machines.state_diagram(best.extraction.machine, self._title("automaton", self.best)),
-            "automaton_states": machines.cluster_scatter(best.extraction, self._title("clusters", self.best)),
+            "automaton": state_diagram(best.extraction.machine, self._title("automaton", self.best)),
+            "automaton_states": cluster_scatter(best.extraction, self._title("clusters", self.best)),
         } | self._mechanism("", self.best)
         if best.network.hidden_size > 3:
             figures["principal_components"] = self._principal_components(best.network)
@@ -225,7 +234,7 @@ class DynamicsReport:
         network = self.networks[self.best]
         if network.hidden_size != 3 or not self.drawn:
             return None
-        return spaces.state_space(self._readings(network), self._title("in space", self.best))
+        return state_space(self._readings(network), self._title("in space", self.best))
 
     def animate(self) -> list[np.ndarray] | None:
         """The best member's phase portrait in the course of training; None where it has not two units."""
@@ -235,7 +244,7 @@ class DynamicsReport:
         networks, updates = self._course
         maps = [symbol_maps(own, self.texts.symbols, self.texts.read) for own in networks]
         title = self._title("phase portrait", self.best)
-        return portraits.portrait_animation(networks, maps, updates, self._words, self.language.alphabet, title)
+        return portrait_animation(networks, maps, updates, self._words, self.language.alphabet, title)
 
     def learn(self) -> list[str]:
         """What L* finds of the best member, in words; nothing of languages that count."""
@@ -269,10 +278,10 @@ class DynamicsReport:
         own, alphabet = self.members[member], self.language.alphabet
         figures = {}
         if _planar(own.network):
-            figures[f"{prefix}phase_portrait"] = portraits.phase_portrait(
+            figures[f"{prefix}phase_portrait"] = phase_portrait(
                 own.network, own.maps, self._words, alphabet, self._title("phase portrait", member)
             )
-            figures[f"{prefix}mechanism"] = spaces.mechanism(
+            figures[f"{prefix}mechanism"] = mechanism(
                 own.extraction,
                 own.network,
                 own.maps,
@@ -292,7 +301,7 @@ class DynamicsReport:
         words = [self.language.word(n) for n in ns]
         values = [_states(network, torch.from_numpy(word)) for word in words]
         shown = np.sort(np.argsort(-found.read_back.max(axis=1), kind="stable")[:COURSES])
-        return spaces.counter_courses(
+        return counter_courses(
             [own[:, shown] for own in values],
             [[self.language.alphabet[symbol] for symbol in word] for word in words],
             ns,
@@ -311,7 +320,7 @@ class DynamicsReport:
             names = {float(label): name for label, name in enumerate(self.language.state_names)}
         labels = self.texts.states[self.texts.read].numpy()
         title = self._title("principal components", self.best)
-        return spaces.principal_components(points, labels, self._readings(network), names, title)
+        return principal_components(points, labels, self._readings(network), names, title)
 
     def _eigenvalue_course(self) -> Figure | None:
         networks, updates = self._course
@@ -319,7 +328,7 @@ class DynamicsReport:
         if not branches:
             return None
         title = self._title("eigenvalues of the fixed points in training", self.best)
-        return spaces.eigenvalue_course(branches, updates, self.language.alphabet, title)
+        return eigenvalue_course(branches, updates, self.language.alphabet, title)
 
     @cached_property
     def _course(self) -> tuple[list[RecurrentNetwork], list[int]]:
@@ -339,14 +348,14 @@ class DynamicsReport:
     def _words(self) -> dict[str, Tensor]:
         return example_words(self.language, self.texts)
 
-    def _readings(self, network: RecurrentNetwork) -> dict[str, spaces.Reading]:
+    def _readings(self, network: RecurrentNetwork) -> dict[str, Reading]:
         """What `network` goes through as it reads each example word."""
         kinds = ("hidden", "context") if network.has_context else ("hidden",)
         found = {}
         for word, symbols in self._words.items():
             states = np.split(_states(network, symbols), len(kinds), axis=1)
             labels = [f"{label:g}" for label in self.language.read(word).states]
-            found[word] = spaces.Reading([*word], labels, dict(zip(kinds, states, strict=True)))
+            found[word] = Reading([*word], labels, dict(zip(kinds, states, strict=True)))
         return found
 
     def _mechanisms(self) -> list[dict[str, Any]]:
@@ -420,15 +429,15 @@ def report_dynamics(
     figures, tables = report.draw(), report.tables()
     machine = report.members[study.best].extraction.machine
     files: dict[str, str | bytes] = {
-        "tables/automaton.dot": machines.dot(machine),
-        "tables/automaton.mmd": machines.mermaid(machine),
+        "tables/automaton.dot": dot(machine),
+        "tables/automaton.mmd": mermaid(machine),
     }
     if "automaton" in figures:
         svg = io.BytesIO()
         write_svg(figures["automaton"], svg)
         files["figures/automaton.svg"] = svg.getvalue()
     if importlib.util.find_spec("plotly") and (page := report.page()):
-        files |= {"figures/state_space.html": page, "figures/plotly.min.js": spaces.plotly_script()}
+        files |= {"figures/state_space.html": page, "figures/plotly.min.js": plotly_script()}
     if animation and (frames := report.animate()):
         gif = io.BytesIO()
         write_gif(frames, gif)

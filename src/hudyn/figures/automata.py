@@ -1,0 +1,90 @@
+"""State diagrams of automata."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from scipy.sparse.csgraph import shortest_path
+
+from hudyn.dynamics.automata import MooreMachine
+from hudyn.figures.arrows import Arrows
+from hudyn.figures.automaton_text import expected_symbols
+from hudyn.figures.style import heading, in_style, panel
+
+# All lengths are in inches.
+RADIUS = 0.36  # of a state: room for a name of eight letters
+APART = 1.4  # between states that an arrow joins: room for the arrow and its label
+NEAREST = 0.75 * APART  # between any two states
+EDGE = 0.6  # around the states: room for loops
+HEADING = 0.35
+SMALLEST = (4.0, 2.2)  # diagram, so that its heading has room
+ITERATIONS = 300  # of stress majorisation; the automata of all languages here settle in fewer
+PALE = "#707070"
+
+
+@in_style
+def state_diagram(machine: MooreMachine, title: str) -> Figure:
+    """The states as circles with the symbols that they expect, the transitions as arrows; an open arrow leads in.
+
+    Args:
+        machine: the automaton.
+        title: heading.
+    """
+    centres = _layout(machine)
+    centres -= (centres.min(axis=0) + centres.max(axis=0)) / 2
+    width, height = np.maximum(2 * (centres.max(axis=0) + EDGE + RADIUS), SMALLEST)
+    centres += (width / 2, height / 2)
+    figure = Figure(figsize=(width, height + HEADING))
+    heading(figure, title)
+    axes = panel(figure, 0, 0, width, height)
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    arrows = Arrows(axes, centres, np.full(len(machine), RADIUS))
+    for (source, target), symbols in sorted(  # short arrows first, loops last
+        machine.edges.items(),
+        key=lambda edge: (edge[0][0] == edge[0][1], np.linalg.norm(np.subtract(*centres[list(edge[0])]).round(6))),
+    ):
+        arrows.arrow(source, target, symbols)
+    arrows.entrance(0)
+    for centre, name, expected in zip(centres, machine.names, machine.outputs, strict=True):
+        axes.add_patch(Circle(tuple(centre), RADIUS, facecolor="white", edgecolor="black", zorder=3))
+        _write_inside(axes, centre + np.array([0, 0.08]), name, 9, "black")
+        _write_inside(axes, centre - np.array([0, 0.12]), expected_symbols(expected), 7.5, PALE)
+    return figure
+
+
+def _layout(machine: MooreMachine) -> np.ndarray:
+    """Centres of the states, [states, 2], whose distances follow the numbers of arrows between them; the first is left.
+
+    Stress majorisation (Gansner, Koren & North 2005) from classical scaling.
+    """
+    states = len(machine)
+    if states == 1:
+        return np.zeros((1, 2))
+    joined = np.zeros((states, states))
+    for source, target in machine.edges:
+        joined[source, target] = source != target
+    wanted = shortest_path(joined, directed=False, unweighted=True)
+    centring = np.eye(states) - 1 / states
+    values, vectors = np.linalg.eigh(-centring @ wanted**2 @ centring / 2)
+    places = vectors[:, [-1, -2]] * np.sqrt(np.maximum(values[[-1, -2]], 1e-3))  # [states, 2]
+    with np.errstate(divide="ignore"):
+        weights = np.where(wanted > 0, wanted**-2.0, 0.0)
+    inverse = np.linalg.pinv(np.diag(weights.sum(axis=1)) - weights)  # of the weighted Laplacian
+    for _ in range(ITERATIONS):
+        distances = np.maximum(np.linalg.norm(places[:, None] - places, axis=2), 1e-9)
+        pull = np.where(wanted > 0, weights * wanted / distances, 0.0)
+        places = inverse @ ((np.diag(pull.sum(axis=1)) - pull) @ places)
+    places -= places.mean(axis=0)
+    places = places @ np.linalg.svd(places)[2].T  # the longest extent across
+    places *= np.where(places[0] > 0, -1.0, 1.0)
+    distances = np.linalg.norm(places[:, None] - places, axis=2)[~np.eye(states, dtype=bool)]
+    return places * max(APART, NEAREST / distances.min())
+
+
+def _write_inside(axes: Axes, place: np.ndarray, text: str, size: float, colour: str) -> None:
+    """Write into a state's circle, in a font of `size` points or so much smaller that the text fits."""
+    letter = 0.62 / 72  # inches, the mean width of a letter in a font of one point
+    size = min(size, 1.75 * RADIUS / (letter * max(len(text), 1)))
+    x, y = place.tolist()
+    axes.text(x, y, text, ha="center", va="center", fontsize=size, color=colour, zorder=5)

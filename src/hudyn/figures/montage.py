@@ -1,0 +1,45 @@
+"""Several rendered figures in one, with text."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from hudyn.figures.style import heading
+
+# All lengths are in inches.
+HEADING, MARGIN = 0.4, 0.2
+TEXT_WIDTH = 4.0  # the narrowest column of text that stands beside pictures
+LETTER, LINE = 0.08, 0.2  # mean width of a letter, and height of a line
+
+
+def montage(rows: Sequence[Sequence[np.ndarray]], title: str, text: str = "") -> Figure:
+    """Rows of images with a heading above; the text stands beside the last row, or below if it has no room there.
+
+    Args:
+        rows: images, uint8 [height, width, 3].
+        title: heading.
+        text: paragraphs, one a line.
+    """
+    dpi = Figure().dpi
+    widths = [sum(image.shape[1] for image in row) / dpi for row in rows]
+    heights = [max(image.shape[0] for image in row) / dpi for row in rows]
+    width = max(widths)
+    is_beside = width - widths[-1] >= TEXT_WIDTH
+    column = (width - widths[-1] if is_beside else width) - 2 * MARGIN
+    wrapped = "\n\n".join(textwrap.fill(paragraph, int(column / LETTER)) for paragraph in text.splitlines())
+    below = MARGIN if is_beside or not text else 2 * MARGIN + LINE * len(wrapped.splitlines())
+    height = HEADING + sum(heights) + below
+    figure = Figure(figsize=(width, height))
+    heading(figure, title).set_fontweight("bold")
+    x, y = (widths[-1] + MARGIN, below + heights[-1] - HEADING) if is_beside else (MARGIN, below - MARGIN)
+    figure.text(x / width, y / height, wrapped, va="top", linespacing=1.3)
+    top = height - HEADING
+    for row, row_height in zip(rows, heights, strict=True):
+        left = 0
+        for image in row:
+            figure.figimage(image, left, round(top * dpi) - image.shape[0], origin="upper")
+            left += image.shape[1]
+        top -= row_height
+    return figure
