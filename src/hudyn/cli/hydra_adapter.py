@@ -104,17 +104,19 @@ class ConfigFiles:
         """Names of the options of a config group."""
         return list(self._loader.get_group_options(group, results_filter=ObjectType.CONFIG))
 
-    def targets(self, group: str) -> dict[str, str]:
-        """The ``_target_`` of each option of a group that has one; the options that it extends are not followed."""
-        found = {}
+    def targets(self, group: str) -> dict[str, list[str]]:
+        """The ``_target_`` of each option of a group, or those of the objects that it names; defaults are not followed."""
+        targets = {}
         for option in self.options(group):
             try:
                 loaded = self._loader.repository.load_config(f"{group}/{option}")
             except (HydraException, OmegaConfBaseException, YAMLError):
-                continue
-            if loaded is not None and isinstance(loaded.config, DictConfig) and "_target_" in loaded.config:
-                found[option] = str(loaded.config._target_)
-        return found
+                continue  # it is reported when it is chosen
+            content = OmegaConf.to_container(loaded.config) if loaded is not None else None
+            if isinstance(content, dict):
+                nodes = [content] if "_target_" in content else [v for v in content.values() if isinstance(v, dict)]
+                targets[option] = [str(node["_target_"]) for node in nodes if "_target_" in node]
+        return targets
 
     def parse(self, text: str) -> Override:
         """Parse one override.
