@@ -49,11 +49,10 @@ def test_every_experiment_runs_briefly(command, experiment):
 
 def test_the_experiments_follow_the_recipe(command):
     """Batch 64, file order, SGD 0.01 with momentum 0.5 (NetConv: 0.9), 10 epochs, nothing held out."""
-    from hudyn.cli.compose import Composer, settings
+    from hudyn.cli.compose import compose
 
     for experiment, network, momentum in (("lin", "NetLin", 0.5), ("full", "NetFull", 0.5), ("conv", "NetConv", 0.9)):
-        ((_, config),) = Composer([f"experiment=kmnist_{experiment}"], False, None).jobs()
-        config = settings(config)
+        config = compose([f"experiment=kmnist_{experiment}"])
         assert config.model.network._target_ == f"hudyn.networks.{network}"
         assert config.optimizer == {
             "_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01, "momentum": momentum, "weight_decay": 0.0,

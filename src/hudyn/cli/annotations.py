@@ -77,7 +77,9 @@ def _subscript(origin: Any, parts: list[ast.expr], module: source.Module) -> Any
         return Annotated[hint, *bound] if hint is not Any and bound else hint
     if origin is Any or isinstance(origin, typing.TypeVar):
         return Any
-    arguments = [... if isinstance(part, ast.Constant) and part.value is ... else evaluate(part, module) for part in parts]
+    arguments = [
+        ... if isinstance(part, ast.Constant) and part.value is ... else evaluate(part, module) for part in parts
+    ]
     if origin is Union:
         return _union(arguments)
     if origin is typing.Optional:
@@ -130,6 +132,8 @@ def fits(value: object, hint: Any) -> bool:
         return any(fits(value, argument) for argument in arguments)
     if origin is Literal:
         return any(type(value) is type(argument) and value == argument for argument in arguments)
+    if hint is Any or hint is object:
+        return True
     if hint in (None, types.NoneType):
         return value is None
     if hint is float:
@@ -137,14 +141,18 @@ def fits(value: object, hint: Any) -> bool:
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     kind = origin or hint
-    if not isinstance(kind, type) or kind is object:
+    if not isinstance(kind, type):
         return True
     if isinstance(value, list):
         return _fits_list(value, kind, arguments)
     if isinstance(value, dict):
         keys, values = arguments if len(arguments) == 2 else (Any, Any)
         return issubclass(dict, kind) and all(fits(k, keys) and fits(v, values) for k, v in value.items())
-    if isinstance(value, str) and kind in (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection):
+    if isinstance(value, str) and kind in (
+        collections.abc.Sequence,
+        collections.abc.Iterable,
+        collections.abc.Collection,
+    ):
         return False  # a word where a list is expected
     try:
         return isinstance(value, kind)
@@ -183,7 +191,9 @@ def describe(hint: Any) -> str:
     ('an integer', 'one of a, b', 'a list of integers')
     """
     options = list(_options(hint))
-    literals = [value for option in options if typing.get_origin(option) is Literal for value in typing.get_args(option)]
+    literals = [
+        value for option in options if typing.get_origin(option) is Literal for value in typing.get_args(option)
+    ]
     names = [_name(option) for option in options if typing.get_origin(option) is not Literal]
     if literals:
         names.insert(0, "one of " + ", ".join(dict.fromkeys(map(str, literals))))

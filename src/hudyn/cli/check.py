@@ -18,9 +18,7 @@ ALLOWED_PACKAGES = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "to
 SETTINGS: dict[str, Any] = {
     "name": str,
     # below 2^62, so that the seeds of all members fit into 64 bits
-    "seed": Annotated[
-        int, Bound("an integer of at least 0", least=0), Bound("an integer below 2^62", below=1 << 62)
-    ],
+    "seed": Annotated[int, Bound("an integer of at least 0", least=0), Bound("an integer below 2^62", below=1 << 62)],
     "members": Annotated[
         int, Bound("an integer of at least 1", least=1), Bound("an integer below 2^62", below=1 << 62)
     ],
@@ -31,7 +29,7 @@ SETTINGS: dict[str, Any] = {
 }
 # Stand for a setting that has a problem, so that the rest can be checked.
 HARMLESS: dict[str, Any] = {
-    "name": "", "seed": 0, "members": 1, "threads": 1, "tags": [], "objective": "", "allowed_targets": [],
+    "name": "run", "seed": 0, "members": 1, "threads": 1, "tags": [], "objective": "", "allowed_targets": [],
 }  # fmt: skip
 TARGET_GROUPS = ("data", "model", "optimizer", "trainer")  # one object each; the others hold several, by name
 GROUPS = (*TARGET_GROUPS, "report", "callbacks", "logger")
@@ -257,7 +255,9 @@ def _check_task(config: DictConfig, files: ConfigFiles | None) -> Iterator[Probl
         reference = "model"
     for group in dict.fromkeys(path.partition(".")[0] for path in odd):
         first = next(target for path, target in targets.items() if path in odd and path.startswith(group))
-        fit = [f"{group}={name}" for name, of_option in options[group].items() if _live_in(of_option, packages[reference])]
+        fit = [
+            f"{group}={name}" for name, of_option in options[group].items() if _live_in(of_option, packages[reference])
+        ]
         choose = f"; choose {' or '.join(fit)}" if fit else ""
         yield Problem(group, f"{first} does not belong to the task of {targets[reference]}{choose}")
 

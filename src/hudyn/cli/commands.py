@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # What may be changed of a run's saved config, in which references such as ${members} are already filled in.
 RESUME_MAY_CHANGE = ("trainer.", "model.kernel=", "data.root=", "allowed_targets=")
-EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "callbacks.", "report.", "logger.", "allowed_targets=")
+EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.", "logger.", "allowed_targets=")
 ANALYSIS_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.dynamics.", "allowed_targets=")
 
 

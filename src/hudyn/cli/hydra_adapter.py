@@ -49,7 +49,7 @@ class Arguments:
 
 def parse_arguments(arguments: Sequence[str]) -> Arguments:
     """Parse a command line; exits with a usage message where argparse refuses it."""
-    options = get_args_parser().parse_args(list(arguments))
+    options = get_args_parser().parse_intermixed_args(list(arguments))  # overrides also after an option
     return Arguments(
         overrides=options.overrides,
         multirun=options.multirun,

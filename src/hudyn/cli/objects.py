@@ -56,7 +56,9 @@ class _Maker:
         config = self.config
         if "language" in config.data:
             self._make("data.language", lambda: instantiate(config.data.language))
-        self._make("data", lambda: instantiate(config.data), needs=["data.language"] if "language" in config.data else [])
+        self._make(
+            "data", lambda: instantiate(config.data), needs=["data.language"] if "language" in config.data else []
+        )
         self._make("model.network", self._network, needs=["data"])
         parameter = torch.nn.Parameter(torch.zeros(1))
         self._make("optimizer", lambda: instantiate(config.optimizer)([parameter]))
@@ -80,7 +82,11 @@ class _Maker:
                 repair(self.config, [problem])
 
     def _network(self) -> torch.nn.Module:
-        settings, module_class, data = self.config.model.network, get_class(self.config.model._target_), self.made["data"]
+        settings, module_class, data = (
+            self.config.model.network,
+            get_class(self.config.model._target_),
+            self.made["data"],
+        )
         derived = module_class.network_arguments(data)
         for argument, expected in locate(str(settings._target_)).arguments.items():
             if expected.required and argument not in settings and argument not in derived:
