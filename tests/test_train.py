@@ -557,3 +557,13 @@ def test_two_devices_train_what_one_does(small_data, tmp_path):
         torch.testing.assert_close(second[name], expected, rtol=1e-4, atol=1e-6)
     for name in one:
         assert math.isclose(one[name]["mean"], two[name]["mean"], rel_tol=1e-5)
+
+
+def test_processes_of_other_devices_end_with_the_first(small_data, tmp_path):
+    """Where the first process is killed, those that Lightning started end too: they hold its output open until then."""
+    settings = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    process = start(tmp_path / "run", *LONG, "members=1", *settings, data=small_data)
+    history = tmp_path / "run" / "tables" / "history.csv"
+    wait_for(lambda: history.exists(), process)
+    process.kill()
+    process.communicate(timeout=30)

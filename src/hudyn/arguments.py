@@ -1,7 +1,7 @@
 """Errors that carry the argument they are about, and bounds on arguments that are declared in annotations."""
 
-import functools
 import difflib
+import functools
 import inspect
 import math
 import types
@@ -65,10 +65,9 @@ def bounds(hint: object) -> list[Bound]:
     >>> bounds(Positive | None)
     [Bound(expected='at least 1', least=1, above=-inf, below=inf)]
     """
-    parts = [*getattr(hint, "__metadata__", ()), *typing.get_args(hint)]
-    if not isinstance(hint, types.UnionType) and typing.get_origin(hint) not in (Annotated, typing.Union):
+    if typing.get_origin(hint) not in (Annotated, typing.Union, types.UnionType):
         return []
-    return [bound for part in parts for bound in ([part] if isinstance(part, Bound) else bounds(part))]
+    return [bound for part in typing.get_args(hint) for bound in ([part] if isinstance(part, Bound) else bounds(part))]
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -93,8 +92,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         given = signature.bind(*args, **kwargs).arguments
         for name, found in bounded.items():
             value = given.get(name)
-            for bound in found if isinstance(value, int | float) else ():
-                if not bound.holds(value):
+            for bound in found:
+                if isinstance(value, int | float) and not bound.holds(value):
                     raise ArgumentError(name, f"expected {bound.expected}, got {value}")
         return function(*args, **kwargs)
 

@@ -3,9 +3,7 @@
 import ast
 import builtins
 import collections.abc
-import datetime
 import importlib
-import pathlib
 import types
 import typing
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""The first check of a config, which imports neither torch nor Lightning: keys, arguments, types, values and the task."""
+"""The first check of a config, without torch and Lightning: keys, arguments, types, values, and the task."""
 
 import copy
 import re
@@ -291,8 +291,7 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:
         yield path, node
     for where, parent, key in _values(node, path, nested=False):
         if not OmegaConf.is_interpolation(parent, key) and not OmegaConf.is_missing(parent, key):
-            if OmegaConf.is_config(parent[key]):
-                yield from _targets(parent[key], where)
+            yield from _targets(parent[key], where)
 
 
 def _values(node: Any, path: str = "", nested: bool = True) -> Iterator[tuple[str, Any, Any]]:

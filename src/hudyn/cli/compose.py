@@ -110,9 +110,9 @@ class Composer:
         self.base = compose_accepted()
         for of_targets in (True, False):  # the arguments that may be given depend on the targets
             for place, override in enumerate(parsed):
-                if not self._is_choice(override) and override.key.endswith("._target_") is of_targets:
-                    if text := self._accepted(override):
-                        accepted[place] = text
+                is_value = not self._is_choice(override) and override.key.endswith("._target_") is of_targets
+                if is_value and (text := self._accepted(override)):
+                    accepted[place] = text
             if of_targets and self.base is not None and any(o.key.endswith("._target_") for o in parsed):
                 self.base = compose_accepted() or self.base
         self.overrides = [accepted[place] for place in sorted(accepted)]
@@ -185,7 +185,7 @@ class Composer:
     def _is_argument(self, path: str, node: object, part: str) -> bool:
         """Whether `part` is an argument of the target at `path`, or a part of an argument that is null."""
         if node is None:
-            parent = OmegaConf.select(self.base, path.rpartition(".")[0])
+            parent = OmegaConf.select(self.base or OmegaConf.create(), path.rpartition(".")[0])
             return isinstance(parent, DictConfig) and "_target_" in parent
         if not isinstance(node, DictConfig) or "_target_" not in node or path.startswith("hydra"):
             return False
@@ -229,7 +229,7 @@ def _option(value: object) -> str:
 def _paths(node: object, path: str = "") -> Iterator[str]:
     """Dotted paths of all keys but Hydra's."""
     if isinstance(node, DictConfig):
-        for key in node:
+        for key in map(str, node):
             if path or key != "hydra":
                 yield f"{path}{key}"
                 if not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):

@@ -105,7 +105,7 @@ class ConfigFiles:
         return list(self._loader.get_group_options(group, results_filter=ObjectType.CONFIG))
 
     def targets(self, group: str) -> dict[str, list[str]]:
-        """The ``_target_`` of each option of a group, or those of the objects that it names; defaults are not followed."""
+        """The ``_target_`` of each option of a group, or those of its parts; its defaults list is not followed."""
         targets = {}
         for option in self.options(group):
             try:

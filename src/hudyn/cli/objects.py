@@ -1,14 +1,14 @@
 """The second check of a config: its objects are made, which fetches nothing and writes nothing, and put together."""
 
+import copy
 import inspect
 import logging
 import os
-import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from hydra.errors import InstantiationException
@@ -21,8 +21,8 @@ from hudyn.arguments import ArgumentError, nearest
 from hudyn.cli.check import plain, repair
 from hudyn.cli.problems import Problem
 from hudyn.cli.signatures import locate
-from hudyn.run.build import build_network
-from hudyn.tasks.base import TaskData, TaskModule
+from hudyn.run.build import AnyModule, build_network
+from hudyn.tasks.base import TaskData
 
 ELEMENTWISE_OPTIMIZERS = (
     "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
@@ -48,7 +48,9 @@ class _Maker:
     """Makes the objects of a config one by one, those first that others are made of."""
 
     def __init__(self, config: DictConfig) -> None:
-        self.config = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+        self.config = copy.deepcopy(config)
+        OmegaConf.set_struct(self.config, False)
+        OmegaConf.resolve(self.config)  # an argument that is taken out may be referred to
         self.made: dict[str, Any] = {}
         self.problems: list[Problem] = []
 
@@ -67,7 +69,7 @@ class _Maker:
             self._make(f"callbacks.{name}", partial(instantiate, config.callbacks[name]))
         self._make("model", self._model, needs=["model.network"])
 
-    def _make(self, path: str, make: Callable[[], Any], needs: list[str] = []) -> None:
+    def _make(self, path: str, make: Callable[[], Any], needs: Sequence[str] = ()) -> None:
         while path not in self.made and set(needs) <= set(self.made):
             try:
                 self.made[path] = make()
@@ -82,11 +84,8 @@ class _Maker:
                 repair(self.config, [problem])
 
     def _network(self) -> torch.nn.Module:
-        settings, module_class, data = (
-            self.config.model.network,
-            get_class(self.config.model._target_),
-            self.made["data"],
-        )
+        settings, data = self.config.model.network, self.made["data"]
+        module_class = cast(type[AnyModule], get_class(self.config.model._target_))
         derived = module_class.network_arguments(data)
         for argument, expected in locate(str(settings._target_)).arguments.items():
             if expected.required and argument not in settings and argument not in derived:
@@ -104,7 +103,7 @@ class _Maker:
 
 def _check_together(made: dict[str, Any], config: DictConfig) -> Iterator[Problem]:
     """Problems of objects that do not fit together."""
-    model = get_class(config.model._target_)
+    model = cast(type[AnyModule], get_class(config.model._target_))
     data, network, trainer, optimizer = (made.get(path) for path in ("data", "model.network", "trainer", "optimizer"))
     if isinstance(data, TaskData):
         yield from _check_model_and_data(model, network, data, config)
@@ -121,7 +120,7 @@ def _check_together(made: dict[str, Any], config: DictConfig) -> Iterator[Proble
 
 
 def _check_model_and_data(
-    model: type[TaskModule], network: torch.nn.Module | None, data: TaskData, config: DictConfig
+    model: type[AnyModule], network: torch.nn.Module | None, data: TaskData, config: DictConfig
 ) -> Iterator[Problem]:
     if not isinstance(data, model.data_class):
         expected = model.data_class.__name__
@@ -187,9 +186,9 @@ def _blamed(node: DictConfig, message: str) -> str | None:
     >>> _blamed(settings, "Invalid learning rate: -1"), _blamed(settings, "`max_epochs` must be an integer")
     ('lr', 'max_epochs')
     """
-    named = [str(key) for key in node if f"`{key}" in message or f"({key}" in message]
-    value = message.partition(": ")[2]
-    named = named or [str(key) for key in node if value and str(plain(node[key])) == value]
+    keys, value = list(map(str, node)), message.partition(": ")[2]
+    named = [key for key in keys if f"`{key}" in message or f"({key}" in message]
+    named = named or [key for key in keys if value and str(plain(node[key])) == value]
     return named[0] if len(named) == 1 else None
 
 

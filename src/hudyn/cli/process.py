@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from hudyn.cli.problems import ConfigurationError
 from hudyn.errors import HudynError, Interrupted
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 PARENT_CHECK_INTERVAL = 0.5  # seconds
 
@@ -79,9 +82,9 @@ def end_with_parent() -> None:
 class _LenientFile(io.FileIO):
     """Standard output or error that drops what cannot be written: a full disk or a closed pipe must not end a run."""
 
-    def write(self, data: "io.ReadableBuffer") -> int:  # type: ignore[name-defined, override]
+    def write(self, data: "ReadableBuffer") -> int:
         try:
-            return super().write(data) or 0
+            return super().write(data)
         except OSError:
             return memoryview(data).nbytes
 

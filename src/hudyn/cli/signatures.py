@@ -178,7 +178,7 @@ def _import(name: str) -> Callable[..., Any]:
         raise LookupError(f"there is no module {parts[0]}; it must be installed or in the folder you run from")
     for place, part in enumerate(parts[length:], length):
         if not hasattr(target, part):
-            public = [n for n in dir(target) if not n.startswith("_") and callable(getattr(target, n, None))]
+            public = [public for public in dir(target) if not public.startswith("_")]
             raise LookupError(f"there is no {part} in {'.'.join(parts[:place])}{nearest(part, public)}")
         target = getattr(target, part)
     if not callable(target):

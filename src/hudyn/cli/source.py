@@ -3,7 +3,7 @@
 import ast
 import importlib.util
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -192,7 +192,7 @@ def _submodule(parent: Module, part: str) -> Module | None:
 
 def _absent(parent: Module, part: str) -> UnknownError | MissingError:
     """The error of a name that the source of `parent` does not show."""
-    compiled = parent.is_package and list(parent.path.parent.glob(f"{part}*"))
+    compiled = parent.is_package and list(parent.path.parent.glob(f"{part}.*"))
     if compiled or parent.names.dynamic or parent.names.stars:
         return UnknownError(f"the source of {parent.name} does not show {part}")
     return MissingError(parent.name, part, [name for name in parent.names.bound if not name.startswith("_")])
@@ -222,7 +222,7 @@ def _module(name: str, path: Path) -> Module:
         return Module(name, path, 0)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _names(module: Module) -> Names:
     if not module.changed:
         return Names()
