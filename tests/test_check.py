@@ -149,10 +149,9 @@ def test_mistakes_are_named_before_anything_runs(command, tmp_path, arguments, p
 
 
 def test_the_recipe_is_the_assignments():
-    from hudyn.cli.compose import Composer, settings
+    from hudyn.cli.compose import compose
 
-    ((_, config),) = Composer(["experiment=check_sigmoid"], False, None).jobs()
-    config = settings(config)
+    config = compose(["experiment=check_sigmoid"])
     assert config.optimizer == {
         "_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001, "weight_decay": 1e-5, "fused": True,
     }  # fmt: skip

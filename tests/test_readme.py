@@ -40,21 +40,23 @@ COMMANDS = sorted(
 @pytest.mark.parametrize("line", [line for line in COMMANDS if "resume=" not in line])
 def test_every_command_composes(line):
     from hudyn.cli.check import check
-    from hudyn.cli.compose import Composer, settings
+    from hudyn.cli.compose import Composer
+    from hudyn.cli.objects import check_objects
 
     arguments = shlex.split(line)[2:]
     overrides = [argument for argument in arguments if not argument.startswith("-")]
-    composer = Composer(overrides, "-m" in arguments, None)
+    composer = Composer(overrides, "-m" in arguments)
     assert composer.problems == []
     for _, config in composer.jobs():
-        assert [problem for problem in check(settings(config)) if "gpu" not in problem.message] == []
+        assert check(config, composer.files) == []
+        assert [problem for problem in check_objects(config) if "gpu" not in problem.message] == []
 
 
 @pytest.mark.parametrize("settings", re.findall(r"\| `((?!python )[a-z][^`|]*=[^`|]*)`", README))
 def test_every_setting_shown_exists(settings):
     from hudyn.cli.compose import Composer
 
-    assert Composer(shlex.split(settings.replace("<folder>", "x")), False, None).problems == []
+    assert Composer(shlex.split(settings.replace("<folder>", "x"))).problems == []
 
 
 def test_no_figure_is_left_to_fill_in():

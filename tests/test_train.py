@@ -49,11 +49,10 @@ def test_every_experiment_runs_briefly(command, experiment):
 
 def test_the_experiments_follow_the_recipe(command):
     """Batch 64, file order, SGD 0.01 with momentum 0.5 (NetConv: 0.9), 10 epochs, nothing held out."""
-    from hudyn.cli.compose import Composer, settings
+    from hudyn.cli.compose import compose
 
     for experiment, network, momentum in (("lin", "NetLin", 0.5), ("full", "NetFull", 0.5), ("conv", "NetConv", 0.9)):
-        ((_, config),) = Composer([f"experiment=kmnist_{experiment}"], False, None).jobs()
-        config = settings(config)
+        config = compose([f"experiment=kmnist_{experiment}"])
         assert config.model.network._target_ == f"hudyn.networks.{network}"
         assert config.optimizer == {
             "_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.01, "momentum": momentum, "weight_decay": 0.0,
@@ -558,3 +557,13 @@ def test_two_devices_train_what_one_does(small_data, tmp_path):
         torch.testing.assert_close(second[name], expected, rtol=1e-4, atol=1e-6)
     for name in one:
         assert math.isclose(one[name]["mean"], two[name]["mean"], rel_tol=1e-5)
+
+
+def test_processes_of_other_devices_end_with_the_first(small_data, tmp_path):
+    """Where the first process is killed, those that Lightning started end too: they hold its output open until then."""
+    settings = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    process = start(tmp_path / "run", *LONG, "members=1", *settings, data=small_data)
+    history = tmp_path / "run" / "tables" / "history.csv"
+    wait_for(lambda: history.exists(), process)
+    process.kill()
+    process.communicate(timeout=30)

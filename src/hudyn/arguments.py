@@ -1,10 +1,12 @@
 """Errors that carry the argument they are about, and bounds on arguments that are declared in annotations."""
 
+import difflib
 import functools
 import inspect
 import math
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -57,6 +59,17 @@ NonNegativeFloat = Annotated[float, Bound("a number of at least 0", least=0)]
 Probability = Annotated[float, Bound("a probability above 0 and below 1", above=0, below=1)]
 
 
+def bounds(hint: object) -> list[Bound]:
+    """The bounds that an annotation declares, also as one of several alternatives.
+
+    >>> bounds(Positive | None)
+    [Bound(expected='at least 1', least=1, above=-inf, below=inf)]
+    """
+    if typing.get_origin(hint) not in (Annotated, typing.Union, types.UnionType):
+        return []
+    return [bound for part in typing.get_args(hint) for bound in ([part] if isinstance(part, Bound) else bounds(part))]
+
+
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Let `function` raise `ArgumentError` where a number is out of the `Bound` that its annotation declares.
 
@@ -68,19 +81,35 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     hudyn.arguments.ArgumentError: times: expected at least 1, got 0
     """
     signature = inspect.signature(function)
-    bounds = {
-        name: bound
+    bounded = {
+        name: found
         for name, hint in typing.get_type_hints(function, include_extras=True).items()
-        for bound in getattr(hint, "__metadata__", ())
-        if isinstance(bound, Bound)
+        if (found := bounds(hint))
     }
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         given = signature.bind(*args, **kwargs).arguments
-        for name, bound in bounds.items():
-            if name in given and not bound.holds(given[name]):
-                raise ArgumentError(name, f"expected {bound.expected}, got {given[name]}")
+        for name, found in bounded.items():
+            value = given.get(name)
+            for bound in found:
+                if isinstance(value, int | float) and not bound.holds(value):
+                    raise ArgumentError(name, f"expected {bound.expected}, got {value}")
         return function(*args, **kwargs)
 
     return call
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the most similar valid name, or all valid names if none is similar.
+
+    >>> nearest("memebrs", ["members", "seed"])
+    '; did you mean members?'
+    >>> nearest("xyz", ["members", "seed"])
+    '; valid: members, seed'
+    """
+    known = sorted(valid)
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; valid: {', '.join(known)}" if known else ""

@@ -1,76 +1,85 @@
-"""Checks a composed config before anything is loaded or written: every key, argument, type and value."""
+"""The first check of a config, without torch and Lightning: keys, arguments, types, values, and the task."""
 
 import copy
-import importlib
-import inspect
-import logging
 import re
-import typing
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from hudyn.cli.problems import Problem, nearest
+from hudyn.arguments import Bound, nearest
+from hudyn.cli.annotations import problem_with
+from hudyn.cli.hydra_adapter import ConfigFiles
+from hudyn.cli.problems import Problem
+from hudyn.cli.signatures import Target, class_attribute, locate
 
-ALLOWED_TARGETS = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "torchmetrics")
-GROUPS = ("data", "model", "optimizer", "trainer", "report", "callbacks", "logger")
-ROOT_TYPES: dict[str, Any] = {
+ALLOWED_PACKAGES = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "torchmetrics")
+SETTINGS: dict[str, Any] = {
     "name": str,
-    "seed": int,
-    "members": int,
-    "threads": int,
+    # below 2^62, so that the seeds of all members fit into 64 bits
+    "seed": Annotated[int, Bound("an integer of at least 0", least=0), Bound("an integer below 2^62", below=1 << 62)],
+    "members": Annotated[
+        int, Bound("an integer of at least 1", least=1), Bound("an integer below 2^62", below=1 << 62)
+    ],
+    "threads": Annotated[int, Bound("an integer of at least 0", least=0)],
     "tags": list[str],
     "objective": str,
     "allowed_targets": list[str],
 }
-LEAST = {"seed": 0, "members": 1, "threads": 0}
+# Stand for a setting that has a problem, so that the rest can be checked.
 HARMLESS: dict[str, Any] = {
-    "name": "", "seed": 0, "members": 1, "threads": 1, "tags": [], "objective": "", "allowed_targets": [],
+    "name": "run", "seed": 0, "members": 1, "threads": 1, "tags": [], "objective": "", "allowed_targets": [],
 }  # fmt: skip
-ELEMENTWISE_OPTIMIZERS = (
-    "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
-)  # fmt: skip
+TARGET_GROUPS = ("data", "model", "optimizer", "trainer")  # one object each; the others hold several, by name
+GROUPS = (*TARGET_GROUPS, "report", "callbacks", "logger")
 REQUIRED_CALLBACKS = ("history", "checkpoint")
-# Arguments that code gives to a target, by the part of the config it stands in.
-GIVEN = {
+HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
+# What the object at a path must be; `*` stands for any name.
+KINDS = {
+    "data": "hudyn.tasks.base.TaskData",
+    "model": "hudyn.tasks.base.TaskModule",
+    "model.network": "torch.nn.Module",
+    "optimizer": "torch.optim.Optimizer",
+    "trainer": "lightning.pytorch.Trainer",
+    "callbacks.*": "lightning.pytorch.Callback",
+    "logger.*": "lightning.pytorch.loggers.Logger",
+}
+# Arguments that hudyn gives to the object at a path.
+SET_BY_HUDYN = {
     "model": {"optimizer"},
+    "optimizer": {"params"},
     "trainer": {"callbacks", "logger", "plugins", "default_root_dir"},
-    "logger": {"save_dir"},
+    "report.*": {"study"},
+    "logger.*": {"save_dir"},
 }
 
 
-def check(config: DictConfig, targets: bool = True) -> list[Problem]:
-    """Every problem of a composed config.
+def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]:
+    """Find every problem of a composed config that shows without making its objects.
 
-    What is flawed is put back to its default for the checks that follow, so that one mistake hides no other.
+    A value that has a problem is replaced by a harmless one for what is checked after it, so no mistake hides another.
 
     Args:
         config: the config, without Hydra's own part; it is not changed.
-        targets: whether to check what is instantiated too, which imports it, and torch with it.
+        files: the config files, to name the options that fit.
     """
     config = copy.deepcopy(config)
     OmegaConf.set_struct(config, False)
-    problems = _check_references(config)
-    _repair(config, problems)
-    problems += _check_root(config)
-    if targets:
-        _repair(config, problems)
-        allowed = (*ALLOWED_TARGETS, *(_plain(config.get("allowed_targets")) or ()))
-        found = _check_targets(config, allowed)
-        told = {problem.path for problem in problems}
-        problems += [problem for problem in found if problem.path not in told]
-        _repair(config, found)
-        problems += _check_values(config, {problem.path.split(".")[0] for problem in _check_targets(config, allowed)})
+    problems = list(_check_references(config))
+    repair(config, problems)
+    of_settings = [*_check_keys(config), *_check_settings(config)]
+    repair(config, of_settings)
+    of_targets = list(_check_targets(config))
+    reported = {problem.path for problem in of_settings}
+    problems += of_settings + [problem for problem in of_targets if problem.path not in reported]
+    if not any(problem.path.endswith("_target_") or problem.path in GROUPS for problem in of_targets):
+        problems += _check_task(config, files)
     return problems
 
 
-def _repair(config: DictConfig, problems: Iterable[Problem]) -> None:
-    """Take what `problems` name out of `config`; at the top, put harmless values in its place."""
+def repair(config: DictConfig, problems: Iterable[Problem]) -> None:
+    """Take what `problems` name out of `config`; a setting is replaced by a harmless value."""
     for problem in problems:
         parent, _, key = problem.path.rpartition(".")
         node = OmegaConf.select(config, parent) if parent else config
@@ -80,348 +89,227 @@ def _repair(config: DictConfig, problems: Iterable[Problem]) -> None:
             del node[key]
 
 
-def _check_references(config: DictConfig) -> list[Problem]:
-    """Values that refer to something that is not there."""
-    problems = []
-    for path, node in _interpolations(config):
-        try:
-            node._dereference_node()
-        except OmegaConfBaseException as error:
-            problems.append(Problem(path, str(error).splitlines()[0]))
-    return problems
+def plain(node: Any) -> Any:
+    """A part of a config as plain lists, dicts and values."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-def _check_root(config: DictConfig) -> list[Problem]:
-    """Problems of the keys at the top, and missing values."""
-    known = {*ROOT_TYPES, *GROUPS}
-    given = set(map(str, config))
-    problems = [Problem(key, "there is no such key" + nearest(key, known)) for key in sorted(given - known)]
-    problems += [Problem(key, "is not set") for key in sorted(known - given)]
-    problems += [Problem(path, f"needs a value: {path}=...") for path in sorted(OmegaConf.missing_keys(config))]
-    flawed = {problem.path for problem in problems}
-    for key, expected in ROOT_TYPES.items():
-        if key not in config or key in flawed:
-            continue
-        value = _plain(config[key])
-        if key in LEAST and _is(value, int) and value < LEAST[key]:
-            problems.append(Problem(key, f"expected an integer of at least {LEAST[key]}, got {value!r}"))
-        elif key in LEAST and _is(value, int) and value >= 1 << 62:
-            problems.append(Problem(key, f"expected an integer below 2^62, got {value!r}"))
-        elif not _is(value, expected):
-            problems.append(Problem(key, f"expected {_name(expected)}, got {value!r}"))
-    return problems
+def at_path(table: dict[str, Any], path: str) -> Any:
+    """The entry of a table whose keys are paths, in which `*` stands for any one name; None if there is none."""
+    if path in table:
+        return table[path]
+    return table.get(f"{path.partition('.')[0]}.*") if path.count(".") == 1 else None
 
 
-def _check_targets(config: DictConfig, allowed: tuple[str, ...]) -> list[Problem]:
+def _check_references(config: DictConfig) -> Iterator[Problem]:
+    """References such as ``${members}`` to something that does not exist."""
+    for path, node, key in _values(config):
+        if OmegaConf.is_interpolation(node, key):
+            try:
+                node[key]
+            except OmegaConfBaseException as error:
+                yield Problem(path, str(error).splitlines()[0])
+
+
+def _check_keys(config: DictConfig) -> Iterator[Problem]:
+    """Unknown and missing keys at the top, and values that are still to be given (``???``)."""
+    known, given = {*SETTINGS, *GROUPS}, set(map(str, config))
+    for key in sorted(given - known):
+        yield Problem(key, "there is no such key" + nearest(key, known))
+    for key in sorted(known - given):
+        yield Problem(key, "is not set")
+    for path in sorted(OmegaConf.missing_keys(config)):
+        yield Problem(path, f"needs a value: {path}=...")
+
+
+def _check_settings(config: DictConfig) -> Iterator[Problem]:
+    for key, hint in SETTINGS.items():
+        if key in config and not OmegaConf.is_missing(config, key):
+            if message := problem_with(plain(config[key]), hint):
+                yield Problem(key, message)
+            elif key == "name" and not _is_folder_name(config.name):
+                yield Problem(key, f"expected the name of a folder in outputs/, got {config.name!r}")
+
+
+def _is_folder_name(name: str) -> bool:
+    """Whether `name` is a folder below the one it is made in, none of its parts hidden.
+
+    >>> [name for name in ("a", "a/b-2", "", "..", "../a", "/a", "a/../b", ".a") if _is_folder_name(name)]
+    ['a', 'a/b-2']
+    """
+    parts = name.split("/")
+    return "\\" not in name and name.isprintable() and all(part and part[0] not in ".~" for part in parts)
+
+
+def _check_targets(config: DictConfig) -> list[Problem]:
     """Problems of all targets and their arguments."""
-    given = config.get("callbacks") or {}
-    missing = [name for name in REQUIRED_CALLBACKS if name not in given]
-    problems = [Problem(f"callbacks.{name}", "a run cannot do without it") for name in missing]
+    trusted = tuple(plain(config.get("allowed_targets")) or ())
+    problems = []
     for group in GROUPS:
         node = config.get(group)
-        if node is None:
-            continue
         if not isinstance(node, DictConfig):
-            problems.append(Problem(group, f"expected settings, got {node!r}"))
-            continue
-        if group not in ("report", "callbacks", "logger") and "_target_" not in node:
+            if node is not None or group in TARGET_GROUPS:
+                problems.append(Problem(group, f"expected settings, got {node!r}"))
+        elif group in TARGET_GROUPS and "_target_" not in node:
             problems.append(Problem(group, "expected a _target_, the class to make"))
-            continue
-        for path, target in _targets(node, group):
-            problems += _check_target(path, target, allowed, GIVEN.get(group, set()))
-    return problems
+        else:
+            for path, target in _targets(node, group):
+                problems += _check_target(path, target, trusted)
+    callbacks = config.get("callbacks") or {}
+    problems += [
+        Problem(f"callbacks.{name}", "every run needs this callback")
+        for name in REQUIRED_CALLBACKS
+        if name not in callbacks
+    ]
+    flawed = {problem.path for problem in problems}
+    return [problem for problem in problems if _referred(config, problem.path) not in flawed]
 
 
-def _check_target(path: str, node: DictConfig, allowed: tuple[str, ...], given: set[str]) -> Iterator[Problem]:
+def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iterator[Problem]:
     name = str(node._target_)
-    if not any(name.startswith(f"{package}.") for package in allowed):
-        yield Problem(
-            f"{path}._target_",
-            f"{name} is not in an allowed package ({', '.join(allowed)}); "
-            f"if you trust it, add allowed_targets=[{name.split('.')[0]}]",
-        )
+    refusal = _check_allowed(name, trusted)
+    if refusal:
+        yield Problem(f"{path}._target_", refusal)
         return
     try:
-        target = _locate(name)
+        target = locate(name)
     except LookupError as error:
         yield Problem(f"{path}._target_", str(error.args[0]))
         return
-    trusted = any(name.startswith(f"{package}.") for package in allowed[len(ALLOWED_TARGETS) :])
-    if not trusted and not (
-        (inspect.isclass(target) or path.startswith("report.")) and f"{target.__module__}.".startswith(_ROOTS)
-    ):
-        yield Problem(f"{path}._target_", f"{name} is not a class of {name.split('.')[0]}'s own")
+    refusal = _check_kind(path, name, target, trusted)
+    if refusal:
+        yield Problem(f"{path}._target_", refusal)
         return
-    kind = _kind(path)
-    if inspect.isclass(target) and kind and not issubclass(target, kind):
-        yield Problem(f"{path}._target_", f"expected a {kind.__name__}, got {name}")
-        return
-    signature = inspect.signature(target)
-    arguments = {str(key): value for key, value in node.items_ex(resolve=False) if key not in HYDRA_KEYS}
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    named = {n: p for n, p in signature.parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    ours = at_path(SET_BY_HUDYN, path) or set()
+    arguments = [str(key) for key in node if key not in HYDRA_KEYS]
     for argument in arguments:
-        if argument not in named and not takes_any:
-            yield Problem(f"{path}.{argument}", f"{name} takes no such argument{nearest(argument, set(named) - given)}")
-    if not node.get("_partial_", False) and "_args_" not in node and path != "model.network":
-        needed = {n for n, p in named.items() if p.default is p.empty}
-        for argument in sorted(needed - set(arguments) - given):
-            yield Problem(f"{path}.{argument}", f"{name} needs this argument")
-    hints = _hints(target)
+        if argument in ours:
+            yield Problem(f"{path}.{argument}", "hudyn sets this argument itself")
+        elif not target.takes(argument):
+            yield Problem(f"{path}.{argument}", no_such_argument(path, name, target, argument))
+    if "_args_" not in node and path != "model.network":  # a network's arguments may follow from the data
+        for argument, expected in target.arguments.items():
+            if expected.required and argument not in {*arguments, *ours}:
+                yield Problem(f"{path}.{argument}", f"{name} needs this argument")
     for argument in arguments:
-        if OmegaConf.is_missing(node, argument):
-            continue
-        value = _plain(node.get(argument))
-        holds_target = isinstance(value, dict) and "_target_" in value
-        if argument in hints and not holds_target and not _is(value, hints[argument]):
-            yield Problem(f"{path}.{argument}", f"expected {_name(hints[argument])}, got {value!r}")
+        if argument in target.arguments and not OmegaConf.is_missing(node, argument):
+            value = plain(node[argument])
+            message = None if _makes_objects(value) else problem_with(value, target.arguments[argument].annotation())
+            if message:
+                yield Problem(f"{path}.{argument}", message)
 
 
-_ROOTS = tuple(f"{package}." for package in ALLOWED_TARGETS)
+def no_such_argument(path: str, name: str, target: Target, argument: str) -> str:
+    """What to say of an argument that the target at `path` does not take."""
+    valid = set(target.arguments) - (at_path(SET_BY_HUDYN, path) or set())
+    return f"{name} takes no such argument{nearest(argument, valid)}"
 
 
-def _kind(path: str) -> type | None:
-    """What the object at `path` must be."""
-    from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-    from lightning.pytorch.loggers import Logger
-    from torch import nn, optim
-
-    kinds: dict[str, type] = {
-        "data": LightningDataModule,
-        "model": LightningModule,
-        "model.network": nn.Module,
-        "optimizer": optim.Optimizer,
-        "trainer": Trainer,
-    }
-    group, _, rest = path.partition(".")
-    if rest and "." not in rest and group in ("callbacks", "logger"):
-        return Callback if group == "callbacks" else Logger
-    return kinds.get(path)
-
-
-HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
-
-
-def _locate(name: str) -> Callable[..., Any]:
-    """What the dotted `name` names; LookupError with the nearest name where there is no such thing."""
-    parts = name.split(".")
-    module, rest = None, parts
-    for length in range(len(parts) - 1, 0, -1):
-        module_name = ".".join(parts[:length])
-        try:
-            module, rest = importlib.import_module(module_name), parts[length:]
-            break
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-                raise LookupError(f"{name} cannot be imported: {error}") from error
-        except Exception as error:
-            raise LookupError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
-    if module is None:
-        raise LookupError(f"there is no module {parts[0]}; it must be installed or in the folder you run from")
-    found: Any = module
-    for place, part in enumerate(rest):
-        if not hasattr(found, part):
-            inside = ".".join(parts[: len(parts) - len(rest) + place])
-            public = [n for n in dir(found) if not n.startswith("_") and callable(getattr(found, n, None))]
-            raise LookupError(f"there is no {part} in {inside}{nearest(part, public)}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise LookupError(f"{name} is not a class or a function")
-    return found
-
-
-def _check_values(config: DictConfig, unsound: set[str]) -> Iterator[Problem]:
-    """Problems that show when the objects are made, which fetches nothing and writes no files.
-
-    Args:
-        config: the config; arguments that are refused are taken out of it.
-        unsound: groups that cannot be made.
-    """
-    import torch
-    from hydra.utils import get_class, instantiate
-
-    from hudyn.run.build import build_network
-
-    def optimizer() -> Any:
-        return instantiate(config.optimizer)([torch.nn.Parameter(torch.zeros(1))])
-
-    makers: dict[str, Callable[[], Any]] = {
-        "data": lambda: instantiate(config.data),
-        "model.network": lambda: build_network(config, get_class(config.model._target_), made["data"]),
-        "optimizer": optimizer,
-        "trainer": lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False),
-    }
-    if "language" in config.data:
-        makers = {"data.language": lambda: instantiate(config.data.language)} | makers
-    for name in config.get("callbacks") or {}:
-        makers[f"callbacks.{name}"] = partial(instantiate, config.callbacks[name])
-    makers["model"] = lambda: get_class(config.model._target_)(
-        network=partial(build_network, config, get_class(config.model._target_), made["data"]),
-        optimizer=None,
-        **{str(key): _plain(config.model[key]) for key in config.model if key not in ("_target_", "network")}
-        | {"members": 1},
+def _check_allowed(name: str, trusted: tuple[str, ...]) -> str | None:
+    allowed = (*ALLOWED_PACKAGES, *trusted)
+    if _inside(name, allowed):
+        return None
+    return (
+        f"{name} is not in an allowed package ({', '.join(allowed)}); "
+        f"if you trust it, add allowed_targets=[{name.split('.')[0]}]"
     )
-    made: dict[str, Any] = {}
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
-        warnings.simplefilter("ignore")
-        for path, make in makers.items():
-            parts = [other for other in makers if other.startswith(f"{path}.")]
-            if path.split(".")[0] in unsound or not set(parts) <= set(made):
-                continue
-            while path not in made:
-                try:
-                    made[path] = make()
-                except Exception as error:
-                    problem = _refusal(path, OmegaConf.select(config, path), error)
-                    yield problem
-                    whole, _, argument = problem.path.rpartition(".")
-                    if whole != path or argument in _required(OmegaConf.select(config, path)._target_):
-                        break
-                    _repair(config, [problem])
-        yield from _check_together(made, get_class(config.model._target_) if "model" not in unsound else None, config)
 
 
-def _required(target: str) -> set[str]:
-    """The arguments that a target cannot do without."""
-    return {name for name, p in inspect.signature(_locate(target)).parameters.items() if p.default is p.empty}
+def _check_kind(path: str, name: str, target: Target, trusted: tuple[str, ...]) -> str | None:
+    """What is wrong with the kind of a target: an unexpected class, or a function that nobody has allowed."""
+    if path.startswith("report."):
+        if "study" not in target.arguments or not _inside(target.name, ("hudyn.tasks", *trusted)):
+            return f"expected a report, a function of a study, got {name}"
+        return None
+    if not _inside(name, trusted) and not (target.is_class and _inside(target.name, ALLOWED_PACKAGES)):
+        return f"{name} is not a class that {name.split('.')[0]} defines"
+    expected = at_path(KINDS, path)
+    if expected and target.is_class and locate(expected).name not in target.ancestors:
+        return f"expected a {expected.rpartition('.')[2]}, got {name}"
+    return None
 
 
-def _check_together(made: dict[str, Any], module: Any, config: DictConfig) -> Iterator[Problem]:
-    """Problems of objects that do not go together."""
-    if module and {"model.network", "data"} <= set(made):
-        try:
-            module.check_network(made["model.network"], made["data"])
-        except Exception as error:
-            yield Problem("model.network", f"{type(made['model.network']).__name__} does not fit the data: {error}")
-        if config.members > 1 and not any(parameter.requires_grad for parameter in made["model.network"].parameters()):
-            yield Problem("members", "the network is not trained, so all members would be the same; use members=1")
-        known = module.measures(made["data"])
-        if config.objective and config.objective not in known:
-            yield Problem("objective", f"there is no measure {config.objective}{nearest(config.objective, known)}")
-    if {"trainer", "data"} <= set(made) and made["data"].endless:
-        for argument in ("min_steps", "min_epochs"):
-            if config.trainer.get(argument) is not None:
-                yield Problem(
-                    f"trainer.{argument}", "is not possible here: members that have succeeded may stop before"
-                )
-    if "trainer" in made:
-        if made["trainer"].precision == "16-mixed":
-            yield Problem(
-                "trainer.precision", "16-mixed needs its losses scaled, which is not done here; use bf16-mixed"
-            )
-        for argument, plain in (("gradient_clip_val", None), ("accumulate_grad_batches", 1)):
-            if getattr(made["trainer"], argument) not in (plain, 0):
-                yield Problem(f"trainer.{argument}", "is not possible here: a step carries many updates")
-    if "optimizer" in made:
-        name = type(made["optimizer"]).__name__
-        closure = inspect.signature(made["optimizer"].step).parameters.get("closure")
-        if closure is not None and closure.default is closure.empty:
-            yield Problem("optimizer._target_", f"{name} evaluates the loss several times an update; use another")
-        elif config.members != 1 and name not in ELEMENTWISE_OPTIMIZERS:
-            known = ", ".join(ELEMENTWISE_OPTIMIZERS)
-            yield Problem("optimizer._target_", f"{name} would mix the members of a population; use one of {known}")
+def _check_task(config: DictConfig, files: ConfigFiles | None) -> Iterator[Problem]:
+    """Model, data and reports must belong to one task: the package they live in, or that a class they derive from does.
+
+    A model also fits the data that its `data_class` names. What belongs to no known task is left to the second check.
+    """
+    model = str(config.model._target_)
+    targets = {"model": model, "data": str(config.data._target_)}
+    targets |= {f"report.{name}": str(settings._target_) for name, settings in (config.get("report") or {}).items()}
+    options = {group: files.targets(group) if files else {} for group in ("model", "data", "report")}
+    packages = {path: set(locate(target).packages) for path, target in targets.items()}
+    if data_class := class_attribute(model, "data_class"):
+        packages["model"] |= set(locate(data_class).packages)
+    tasks = {_package(name) for names in options["model"].values() for name in names}
+    tasks |= {name for found in packages.values() for name in found if name.startswith("hudyn.tasks.")}
+    packages = {path: found & tasks for path, found in packages.items()}
+    others = [found for path, found in packages.items() if path != "model" and found]
+    if not packages["model"] or not others:
+        return
+    # The model is to blame only where everything else fits together.
+    if not any(found & packages["model"] for found in others) and set.intersection(*others) and len(others) > 1:
+        odd, reference = ["model"], "data"
+    else:
+        odd = [path for path, found in packages.items() if found and not found & packages["model"]]
+        reference = "model"
+    for group in dict.fromkeys(path.partition(".")[0] for path in odd):
+        first = next(target for path, target in targets.items() if path in odd and path.startswith(group))
+        fit = [
+            f"{group}={name}" for name, of_option in options[group].items() if _live_in(of_option, packages[reference])
+        ]
+        choose = f"; choose {' or '.join(fit)}" if fit else ""
+        yield Problem(group, f"{first} does not belong to the task of {targets[reference]}{choose}")
 
 
-def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
-    """The problem that the refusal of the object at `path` tells of, at the argument it speaks of, if any."""
-    while type(error).__name__ == "InstantiationException" and error.__cause__ is not None:
-        error = error.__cause__
-    message = "\n".join(" ".join(line.split()) for line in str(error).splitlines())
-    argument, colon, rest = message.partition(": ")
-    if colon and re.fullmatch(r"\w+(\.\w+)*", argument) and OmegaConf.select(node, argument) is not None:
-        return Problem(f"{path}.{argument}", rest)
-    given = OmegaConf.to_container(node)
-    assert isinstance(given, dict)
-    keys = [str(key) for key in node]
-    named = [key for key in keys if any(f"{before}{key}" in message for before in ("`", "("))]
-    named = named or [str(key) for key, value in given.items() if rest and str(value) == rest]
-    if path == "trainer" and "backend" in message:
-        named = ["accelerator"]
-        message += f" (got {node.accelerator})"
-    return Problem(f"{path}.{named[0]}" if len(named) == 1 else path, message or type(error).__name__)
+def _package(name: str) -> str:
+    """The package that a target lives in; empty if there is no such target."""
+    try:
+        return locate(name).packages[0]
+    except LookupError:
+        return ""
+
+
+def _live_in(targets: list[str], packages: set[str]) -> bool:
+    return bool(targets) and all(_package(target) in packages for target in targets)
+
+
+def _inside(name: str, packages: Iterable[str]) -> bool:
+    return any(name.startswith(f"{package}.") for package in packages)
+
+
+def _makes_objects(value: object) -> bool:
+    """Whether Hydra makes an object of a value, or of a part of it."""
+    if isinstance(value, dict):
+        return "_target_" in value or any(map(_makes_objects, value.values()))
+    return isinstance(value, list) and any(map(_makes_objects, value))
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:
     """Every node with a `_target_` at or under `node`, with its path; references are not followed."""
-    if isinstance(node, DictConfig):
-        if node.get("_target_") is not None:
-            yield path, node
-        children: list[tuple[Any, Any]] = [(str(key), node._get_node(key)) for key in node]
-    elif OmegaConf.is_list(node):
-        children = [(index, node._get_node(index)) for index in range(len(node))]
-    else:
-        return
-    for key, child in children:
-        if child is not None and not child._is_interpolation() and not child._is_none() and not child._is_missing():
-            yield from _targets(child, f"{path}.{key}")
+    if isinstance(node, DictConfig) and node.get("_target_") is not None:
+        yield path, node
+    for where, parent, key in _values(node, path, nested=False):
+        if not OmegaConf.is_interpolation(parent, key) and not OmegaConf.is_missing(parent, key):
+            yield from _targets(parent[key], where)
 
 
-def _interpolations(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    keys = list(node) if isinstance(node, DictConfig) else range(len(node))
+def _values(node: Any, path: str = "", nested: bool = True) -> Iterator[tuple[str, Any, Any]]:
+    """Path, container and key of every value under `node`; references are not followed."""
+    keys = list(node) if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else []
     for key in keys:
-        child = node._get_node(key)
         where = f"{path}.{key}" if path else str(key)
-        if child._is_interpolation():
-            yield where, child
-        elif OmegaConf.is_config(child) and not child._is_none() and not child._is_missing():
-            yield from _interpolations(child, where)
+        yield where, node, key
+        if nested and not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):
+            yield from _values(node[key], where)
 
 
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    function = target.__init__ if inspect.isclass(target) else target
-    try:
-        return typing.get_type_hints(function)
-    except Exception:
-        hints = getattr(function, "__annotations__", {})
-        return {name: hint for name, hint in hints.items() if not isinstance(hint, str)}
-
-
-def _is(value: Any, expected: Any) -> bool:
-    """Whether `value`, as YAML gives it, fits the annotation `expected`; where that cannot be told, it does."""
-    from typeguard import CollectionCheckStrategy, ForwardRefPolicy, TypeCheckError, check_type
-
-    if isinstance(value, bool) and expected in (int, float):
-        return False
-    try:
-        check_type(
-            value,
-            expected,
-            forward_ref_policy=ForwardRefPolicy.IGNORE,
-            collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS,
-        )
-    except TypeCheckError:
-        return False
-    except Exception:
-        return True
-    return True
-
-
-def _name(hint: Any) -> str:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Literal:
-        return "one of " + ", ".join(map(str, arguments))
-    names = {int: "an integer", float: "a number", str: "a word", bool: "true or false", list[str]: "a list of words"}
-    if hint in names:
-        return names[hint]
-    if origin is typing.Union or type(hint).__name__ == "UnionType":
-        options = [argument for argument in arguments if argument is not type(None)]
-        return " or ".join(dict.fromkeys(map(_name, options)))
-    return getattr(hint, "__name__", str(hint)) if origin is None else str(hint).replace("collections.abc.", "")
-
-
-def _plain(node: Any) -> Any:
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-
-
-@contextmanager
-def _silent_lightning() -> Iterator[None]:
-    """Keep Lightning from printing what it found while a trainer is made only to be checked."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+def _referred(config: DictConfig, path: str) -> str | None:
+    """The path that the value at `path` refers to, if it is nothing but a reference."""
+    parent, _, key = path.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    if not isinstance(node, DictConfig) or key not in list(node) or not OmegaConf.is_interpolation(node, key):
+        return None
+    raw = OmegaConf.to_container(node, resolve=False)
+    whole = re.fullmatch(r"\$\{([\w.]+)\}", str(raw[key])) if isinstance(raw, dict) else None
+    return whole[1] if whole else None

@@ -1,31 +1,17 @@
-"""What Hydra is asked to compose, checked override by override; imports nothing of torch."""
+"""Composes configs from overrides as Hydra will, and checks every override; imports neither torch nor Lightning."""
 
-import contextlib
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from hudyn.cli.problems import Problem, nearest
+from hudyn.arguments import nearest
+from hudyn.cli.check import check, no_such_argument
+from hudyn.cli.hydra_adapter import CompositionError, ConfigFiles, Override, settings, uses_basic_sweeper
+from hudyn.cli.problems import ConfigurationError, Problem
+from hudyn.cli.signatures import locate
 from hudyn.errors import HudynError
-
-CONFIG_NAME = "train"
 
 
 def config_folder() -> Path:
@@ -34,184 +20,217 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).parents[3] / "conf"
 
 
+def compose(overrides: Sequence[str], config_folders: Sequence[Path] = ()) -> DictConfig:
+    """Compose and check the config of one run.
+
+    Args:
+        overrides: as on the command line: ``["experiment=srn_anb2n", "members=8"]``.
+        config_folders: further folders of configs, as with ``--config-dir``.
+
+    Raises:
+        ConfigurationError: with every problem of the overrides and the config.
+    """
+    composer = Composer(overrides, config_folders=config_folders)
+    config = next((config for _, config in composer.jobs()), None)
+    check_all([("", config)] if config else [], composer.problems, composer.files)
+    assert config is not None
+    return config
+
+
+def check_all(
+    jobs: Sequence[tuple[str, DictConfig]], problems: Sequence[Problem] = (), files: ConfigFiles | None = None
+) -> None:
+    """Check the configs of all jobs: first without making objects; where nothing is wrong, by making them.
+
+    Args:
+        jobs: what tells each job from the others, and its config.
+        problems: what is known to be wrong already.
+        files: the config files, to name the options that fit.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    _refuse([*problems, *_merged([(label, check(config, files)) for label, config in jobs])])
+    from hudyn.cli.objects import check_objects  # imports torch
+
+    _refuse(_merged([(label, check_objects(config)) for label, config in jobs]))
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _merged(jobs: Sequence[tuple[str, list[Problem]]]) -> list[Problem]:
+    """The problems of all jobs; one that not all of them have names its job."""
+    everywhere = set.intersection(*(set(problems) for _, problems in jobs)) if jobs else set()
+    return [
+        problem if problem in everywhere else Problem(problem.path, f"{problem.message} (job {label})")
+        for label, problems in jobs
+        for problem in problems
+    ]
+
+
 class Composer:
     """Composes configs as Hydra will, and says what is wrong with the overrides.
+
+    An argument of a target that the config does not have is added: ``trainer.precision=64-true`` becomes
+    ``++trainer.precision=64-true``.
 
     Args:
         overrides: the command line's overrides.
         multirun: whether it is a sweep.
-        extra_folder: a further folder of configs (``--config-dir``).
+        config_folders: further folders of configs.
+
+    Attributes:
+        files: the config files.
+        problems: what is wrong with the overrides.
+        overrides: the overrides without mistakes, as Hydra must be given them.
+
+    Raises:
+        HudynError: one of the folders does not exist.
     """
 
-    def __init__(self, overrides: list[str], multirun: bool, extra_folder: str | None) -> None:
-        search_path = create_config_search_path(str(config_folder()))
-        if extra_folder and not Path(extra_folder).is_dir():
-            raise HudynError(f"--config-dir: there is no folder {extra_folder}.")
-        if extra_folder:
-            place = SearchPathQuery(provider="schema")
-            search_path.prepend("command-line", f"file://{Path(extra_folder).absolute()}", anchor=place)
-        loader = Hydra.create_main_hydra2("train", search_path).config_loader
-        GlobalHydra.instance().clear()  # leaves the place free for the run itself
-        assert isinstance(loader, ConfigLoaderImpl)
-        self.loader = loader
+    def __init__(self, overrides: Sequence[str], multirun: bool = False, config_folders: Sequence[Path] = ()) -> None:
+        for folder in config_folders:
+            if not folder.is_dir():
+                raise HudynError(f"--config-dir: there is no folder {folder}.")
+        self.files = ConfigFiles(config_folder(), config_folders)
         self.multirun = multirun
         self.problems: list[Problem] = []
-        self.groups = set(self._group_names(""))
         parsed = [override for text in overrides if (override := self._parsed(text))]
-        choices = [override for override in parsed if self._is_choice(override)]
-        choices = [override for override in choices if self._check_choice(override)]
-        self.base = self._compose([text for override in choices for text in self._first_of_sweep(override)])
-        values = [override for override in parsed if not self._is_choice(override)]
-        if self.base is not None:
-            values = [override for override in values if self._check_key(override)]
-        self.values = values
-        self.sound = [str(override.input_line) for override in [*choices, *values]]
+        accepted: dict[int, str] = {}  # by place in `parsed`: the order of a sweep's overrides is that of its jobs
+
+        def compose_accepted() -> DictConfig | None:
+            return self._compose([self.files.parse(accepted[place]).first for place in sorted(accepted)])
+
+        for place, override in enumerate(parsed):
+            if self._is_choice(override) and self._check_choice(override):
+                accepted[place] = override.text
+        self.base = compose_accepted()
+        for of_targets in (True, False):  # the arguments that may be given depend on the targets
+            for place, override in enumerate(parsed):
+                is_value = not self._is_choice(override) and override.key.endswith("._target_") is of_targets
+                if is_value and (text := self._accepted(override)):
+                    accepted[place] = text
+            if of_targets and self.base is not None and any(o.key.endswith("._target_") for o in parsed):
+                self.base = compose_accepted() or self.base
+        self.overrides = [accepted[place] for place in sorted(accepted)]
 
     def jobs(self) -> Iterator[tuple[str, DictConfig]]:
-        """Each job's sweep overrides and its composed config, of the overrides that are sound."""
+        """For each job the overrides that only it has, and its config without Hydra's part."""
         if self.base is None:
             return
         for label, overrides in self._jobs():
             config = self._compose(overrides)
             if config is not None:
-                yield label, config
+                yield label, settings(config)
 
     def _jobs(self) -> Iterator[tuple[str, list[str]]]:
-        swept = [override for override in self._parse_all(self.sound) if override.is_sweep_override()]
-        if not self.multirun or not swept:
-            yield "", self.sound
-            return
-        assert self.base is not None
-        if not self.base.hydra.sweeper._target_.endswith("BasicSweeper"):
-            plain = [text for override in self._parse_all(self.sound) for text in self._first_of_sweep(override)]
-            yield "", plain
-            return
-        fixed = {str(override.input_line) for override in self._parse_all(self.sound) if override not in swept}
-        batches = BasicSweeper.split_arguments(self._parse_all(self.sound), max_batch_size=None)
-        for overrides in (job for batch in batches for job in batch):
-            yield " ".join(text for text in overrides if text not in fixed), list(overrides)
-
-    def _parse_all(self, texts: list[str]) -> list[Override]:
-        return OverridesParser.create(config_loader=self.loader).parse_overrides(texts)
+        parsed = [self.files.parse(text) for text in self.overrides]
+        if not self.multirun or not any(override.sweeps for override in parsed):
+            yield "", self.overrides
+        elif self.base is not None and not uses_basic_sweeper(self.base):  # its jobs are not known beforehand
+            yield "", [override.first for override in parsed]
+        else:
+            for overrides in self.files.sweep(self.overrides):
+                yield " ".join(text.lstrip("+") for text in overrides if text not in self.overrides), overrides
 
     def _parsed(self, text: str) -> Override | None:
         try:
-            return self._parse_all([text])[0]
-        except HydraException as error:
-            reason = str(error).splitlines()[0]
-            self._report(text, f"not an override of the form key=value or group=option ({reason})")
+            return self.files.parse(text)
+        except CompositionError as error:
+            self._report(text, f"not an override of the form key=value or group=option ({error})")
             return None
-
-    def _group_names(self, parent: str) -> Iterator[str]:
-        for name in self.loader.list_groups(parent):
-            group = f"{parent}/{name}" if parent else name
-            yield group
-            yield from self._group_names(group)
 
     def _is_choice(self, override: Override) -> bool:
-        return override.key_or_group in self.groups or "/" in override.key_or_group
+        return override.key in self.files.groups or "/" in override.key
 
     def _check_choice(self, override: Override) -> bool:
-        group = override.key_or_group
-        if group not in self.groups:
-            self._report(group, "there is no such group" + nearest(group, self.groups))
+        group = override.key
+        if group not in self.files.groups:
+            self._report(group, "there is no such group" + nearest(group, self.files.groups))
             return False
-        if override.is_delete():
+        if override.deletes:
             return True
-        options = self.loader.get_group_options(group, results_filter=ObjectType.CONFIG)
-        known = True
-        for text in self._values(override):
-            for option in text if isinstance(text, list) else [text]:
-                name = str(option).removesuffix(".yaml")
-                if option is not None and name not in options:
-                    self._report(group, f"there is no option {name}" + nearest(name, options))
-                    known = False
-        return known
+        options = self.files.options(group)
+        chosen = [option for value in override.values for option in (value if isinstance(value, list) else [value])]
+        unknown = [name for option in chosen if option is not None if (name := _option(option)) not in options]
+        for name in unknown:
+            others = [f"{other}={name}" for other in sorted(self.files.groups) if name in self.files.options(other)]
+            hint = f"; did you mean {' or '.join(others)}?" if others else nearest(name, options)
+            self._report(group, f"there is no option {name}{hint}")
+        return not unknown
 
-    def _values(self, override: Override) -> list[Any]:
-        if override.is_sweep_override():
-            return [_unquoted(text) for text in override.sweep_string_iterator()]
-        return [override.value()]
-
-    def _first_of_sweep(self, override: Override) -> list[str]:
-        """An override as a single job would have it."""
-        if not override.is_sweep_override():
-            return [str(override.input_line)]
-        first = next(iter(override.sweep_string_iterator()))
-        return [f"{override.get_key_element()}={first}"]
-
-    def _check_key(self, override: Override) -> bool:
-        """Whether the key that an override sets or deletes is there to be set or deleted."""
-        if override.is_add() or override.is_force_add():
-            return True
+    def _accepted(self, override: Override) -> str | None:
+        """The override as Hydra must be given it; None, with a problem reported, if there is no such key."""
+        if override.adds or self.base is None:
+            return override.text
         node: Any = self.base
         path = ""
-        for part in override.key_or_group.split("."):
-            if OmegaConf.is_list(node):
-                return True
+        for part in override.key.split("."):
+            if isinstance(node, ListConfig):
+                return override.text
+            where = f"{path}.{part}" if path else part
             if not isinstance(node, DictConfig) or part not in node:
-                known = [str(key) for key in node] if isinstance(node, DictConfig) else []
-                if not path:
-                    known = [key for key in known if key != "hydra"] + sorted(g for g in self.groups if "/" not in g)
-                where = f"{path}.{part}" if path else part
-                elsewhere = [
-                    path
-                    for path in _paths(self.base or OmegaConf.create())
-                    if path.endswith(f".{override.key_or_group}")
-                ]
-                owner = f" of {node._target_}" if isinstance(node, DictConfig) and "_target_" in node else ""
-                hint = f"; did you mean {' or '.join(elsewhere)}?" if elsewhere else nearest(part, set(known))
-                self._report(where, f"there is no such key{owner}{hint}")
-                return False
-            if OmegaConf.is_missing(node, part):
-                return True
-            path = f"{path}.{part}" if path else part
-            node = node._get_node(part)
-            if OmegaConf.is_interpolation(node):
-                return True
-        return True
+                if not override.deletes and self._is_argument(path, node, part):
+                    return f"++{override.text}"
+                self._report(where, self._no_such_key(path, node, part, override.key))
+                return None
+            if OmegaConf.is_missing(node, part) or OmegaConf.is_interpolation(node, part):
+                return override.text
+            path, node = where, node[part]
+        return override.text
 
-    def _compose(self, overrides: list[str]) -> DictConfig | None:
-        mode = RunMode.MULTIRUN if self.multirun else RunMode.RUN
+    def _is_argument(self, path: str, node: object, part: str) -> bool:
+        """Whether `part` is an argument of the target at `path`, or a part of an argument that is null."""
+        if node is None:
+            parent = OmegaConf.select(self.base or OmegaConf.create(), path.rpartition(".")[0])
+            return isinstance(parent, DictConfig) and "_target_" in parent
+        if not isinstance(node, DictConfig) or "_target_" not in node or path.startswith("hydra"):
+            return False
         try:
-            config = self.loader.load_configuration(CONFIG_NAME, list(overrides), run_mode=mode)
-        except (HydraException, OmegaConfBaseException, YAMLError) as error:
-            cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
-            text = str(error) if isinstance(error, YAMLError) else str(error).split("\nTo append")[0]
-            self._report("command line", " ".join((text + cause.split("\n    full_key")[0]).split()))
+            return locate(str(node._target_)).takes(part)
+        except LookupError:
+            return False
+
+    def _no_such_key(self, path: str, node: object, part: str, key: str) -> str:
+        elsewhere = [other for other in _paths(self.base) if other.endswith(f".{key}")]
+        if elsewhere:
+            return f"there is no such key; did you mean {' or '.join(elsewhere)}?"
+        if not isinstance(node, DictConfig):
+            return "there is no such key"
+        if "_target_" in node and not path.startswith("hydra"):
+            name = str(node._target_)
+            try:
+                return no_such_argument(path, name, locate(name), part)
+            except LookupError:
+                return f"there is no such key{nearest(part, map(str, node))}"
+        known = set(map(str, node))
+        if not path:
+            known = known - {"hydra"} | {group for group in self.files.groups if "/" not in group}
+        return "there is no such key" + nearest(part, known)
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig | None:
+        try:
+            return self.files.compose(overrides, self.multirun)
+        except CompositionError as error:
+            self._report("command line", str(error))
             return None
-        return config
 
     def _report(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
 
 
-def settings(config: DictConfig) -> DictConfig:
-    """The config without Hydra's own part, with what refers to it filled in."""
-    whole = copy.deepcopy(config)
-    hydra_config: Any = HydraConfig.instance()
-    before = hydra_config.cfg
-    hydra_config.cfg = OmegaConf.masked_copy(whole, "hydra")
-    try:
-        # where it cannot be resolved, the check of the config says why
-        with contextlib.suppress(OmegaConfBaseException):
-            whole.name = whole.name  # refers to the experiment that Hydra was asked for
-    finally:
-        hydra_config.cfg = before
-    with open_dict(whole):
-        del whole["hydra"]
-    return whole
+def _option(value: object) -> str:
+    return str(value).removesuffix(".yaml")
 
 
-def _paths(node: DictConfig, path: str = "") -> Iterator[str]:
-    """Dotted paths of all keys but Hydra's own."""
-    for key in map(str, node):
-        if path or key != "hydra":
-            yield f"{path}{key}"
-            child = node._get_node(key)
-            if isinstance(child, DictConfig) and not child._is_interpolation() and not child._is_none():
-                yield from _paths(child, f"{path}{key}.")
-
-
-def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+def _paths(node: object, path: str = "") -> Iterator[str]:
+    """Dotted paths of all keys but Hydra's."""
+    if isinstance(node, DictConfig):
+        for key in map(str, node):
+            if path or key != "hydra":
+                yield f"{path}{key}"
+                if not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):
+                    yield from _paths(node[key], f"{path}{key}.")

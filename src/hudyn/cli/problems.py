@@ -1,8 +1,11 @@
 """Mistakes in a configuration, collected so that all are reported together."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from hudyn.errors import HudynError
+
+PATH_WIDTH = 40  # columns; a longer path pushes its own message to the right
 
 
 @dataclass(frozen=True)
@@ -13,27 +16,23 @@ class Problem:
     message: str
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint to end a message with: the nearest valid name, else all of them.
+class ConfigurationError(HudynError):
+    """A configuration has mistakes; nothing was run.
 
-    >>> nearest("memebrs", ["members", "seed"])
-    '; did you mean members?'
-    >>> nearest("xyz", ["members", "seed"])
-    '; valid: members, seed'
+    Args:
+        problems: the mistakes.
     """
-    known = sorted(valid)
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; valid: {', '.join(known)}" if known else ""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(dict.fromkeys(problems))
+        super().__init__(_listing(self.problems))
 
 
-def listing(problems: Iterable[Problem]) -> str:
-    """The problems for a person to read, one a line, each once."""
-    unique = list(dict.fromkeys(problems))
-    width = min(40, max(len(problem.path) for problem in unique))
+def _listing(problems: list[Problem]) -> str:
+    """The problems, one a line."""
+    width = min(PATH_WIDTH, max((len(problem.path) for problem in problems), default=0))
     lines = [
-        f"  {problem.path:<{width}}  " + problem.message.replace("\n", "\n" + " " * (width + 4)) for problem in unique
+        f"  {problem.path:<{width}}  " + problem.message.replace("\n", "\n" + " " * (width + 4)) for problem in problems
     ]
     number = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
     return "\n".join([f"{number} in the configuration; nothing was run.", *lines])

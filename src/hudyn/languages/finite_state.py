@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hudyn.cli.problems import nearest
+from hudyn.arguments import nearest
 from hudyn.languages.automaton import Automaton
 
 TOLERANCE = 1e-6  # of a sum of probabilities

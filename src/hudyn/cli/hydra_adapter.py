@@ -1,0 +1,195 @@
+"""The one place that uses Hydra's private parts: its config loader, its override parser and its argument parser."""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import setup_globals
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+ROOT_CONFIG = "train"
+
+
+class CompositionError(Exception):
+    """Hydra cannot parse an override or compose a config; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """A command line as Hydra parses it.
+
+    Attributes:
+        overrides: everything that is not an option.
+        multirun: whether it is a sweep (``-m``).
+        config_folder: a further folder of configs (``--config-dir``).
+        answered_by_hydra: whether Hydra only prints something, such as its help.
+        replaces_root: whether it names another root config than ours.
+    """
+
+    overrides: list[str]
+    multirun: bool
+    config_folder: Path | None
+    answered_by_hydra: bool
+    replaces_root: bool
+
+
+def parse_arguments(arguments: Sequence[str]) -> Arguments:
+    """Parse a command line; exits with a usage message where argparse refuses it."""
+    options = get_args_parser().parse_intermixed_args(list(arguments))  # overrides also after an option
+    return Arguments(
+        overrides=options.overrides,
+        multirun=options.multirun,
+        config_folder=Path(options.config_dir) if options.config_dir else None,
+        answered_by_hydra=bool(
+            options.help or options.hydra_help or options.cfg or options.info or options.shell_completion
+        ),
+        replaces_root=bool(options.config_path or options.config_name or options.experimental_rerun),
+    )
+
+
+@dataclass(frozen=True)
+class Override:
+    """One override of a command line.
+
+    Attributes:
+        text: the override as it was written.
+        key: the key or config group, without ``+`` or ``~``.
+        values: the value; for a sweep, every value.
+        adds: whether it adds a key (``+`` or ``++``).
+        deletes: whether it deletes a key (``~``).
+        sweeps: whether it has several values.
+        first: the override of the first job.
+    """
+
+    text: str
+    key: str
+    values: tuple[object, ...]
+    adds: bool
+    deletes: bool
+    sweeps: bool
+    first: str
+
+
+class ConfigFiles:
+    """The config groups and files that Hydra composes.
+
+    Args:
+        root: the folder that holds the root config.
+        more: further folders; their files take precedence, as with ``--config-dir``.
+    """
+
+    def __init__(self, root: Path, more: Sequence[Path] = ()) -> None:
+        setup_globals()  # registers the resolvers ${hydra:...} and ${now:...}
+        search_path = create_config_search_path(str(root))
+        for folder in more:
+            search_path.prepend("command-line", f"file://{folder.absolute()}", anchor=SearchPathQuery("schema"))
+        self._loader = ConfigLoaderImpl(search_path)
+        self.groups = set(self._subgroups(""))
+
+    def options(self, group: str) -> list[str]:
+        """Names of the options of a config group."""
+        return list(self._loader.get_group_options(group, results_filter=ObjectType.CONFIG))
+
+    def targets(self, group: str) -> dict[str, list[str]]:
+        """The ``_target_`` of each option of a group, or those of its parts; its defaults list is not followed."""
+        targets = {}
+        for option in self.options(group):
+            try:
+                loaded = self._loader.repository.load_config(f"{group}/{option}")
+            except (HydraException, OmegaConfBaseException, YAMLError):
+                continue  # it is reported when it is chosen
+            content = OmegaConf.to_container(loaded.config) if loaded is not None else None
+            if isinstance(content, dict):
+                nodes = [content] if "_target_" in content else [v for v in content.values() if isinstance(v, dict)]
+                targets[option] = [str(node["_target_"]) for node in nodes if "_target_" in node]
+        return targets
+
+    def parse(self, text: str) -> Override:
+        """Parse one override.
+
+        Raises:
+            CompositionError: it does not have the form of an override.
+        """
+        parsed = self._parse([text])[0]
+        values = tuple(parsed.sweep_string_iterator()) if parsed.is_sweep_override() else (parsed.value(),)
+        return Override(
+            text=text,
+            key=parsed.key_or_group,
+            values=tuple(map(_without_quotes, values)) if parsed.is_sweep_override() else values,
+            adds=parsed.is_add() or parsed.is_force_add(),
+            deletes=parsed.is_delete(),
+            sweeps=parsed.is_sweep_override(),
+            first=f"{parsed.get_key_element()}={values[0]}" if parsed.is_sweep_override() else text,
+        )
+
+    def compose(self, overrides: Sequence[str], multirun: bool = False) -> DictConfig:
+        """Compose the root config with `overrides`, including Hydra's own part.
+
+        Raises:
+            CompositionError: Hydra refuses it.
+        """
+        mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+        try:
+            return self._loader.load_configuration(ROOT_CONFIG, list(overrides), run_mode=mode)
+        except YAMLError as error:
+            raise CompositionError(" ".join(str(error).split())) from error
+        except (HydraException, OmegaConfBaseException) as error:
+            cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
+            text = str(error).split("\nTo append")[0] + cause.split("\n    full_key")[0]
+            raise CompositionError(" ".join(text.split())) from error
+
+    def sweep(self, overrides: Sequence[str]) -> list[list[str]]:
+        """The overrides of each job of a sweep, as Hydra's basic sweeper makes them."""
+        batches = BasicSweeper.split_arguments(self._parse(overrides), max_batch_size=None)
+        return [list(job) for batch in batches for job in batch]
+
+    def _parse(self, texts: Sequence[str]) -> list[Any]:
+        try:
+            return OverridesParser.create(config_loader=self._loader).parse_overrides(list(texts))
+        except HydraException as error:
+            raise CompositionError(str(error).splitlines()[0]) from error
+
+    def _subgroups(self, parent: str) -> Iterator[str]:
+        for name in self._loader.list_groups(parent):
+            group = f"{parent}/{name}" if parent else name
+            yield group
+            yield from self._subgroups(group)
+
+
+def uses_basic_sweeper(config: DictConfig) -> bool:
+    """Whether a composed config sweeps with Hydra's basic sweeper, whose jobs are known beforehand."""
+    return str(config.hydra.sweeper._target_).endswith("BasicSweeper")
+
+
+def settings(config: DictConfig) -> DictConfig:
+    """A composed config without Hydra's own part, with the name, which refers to that part, filled in."""
+    whole = copy.deepcopy(config)
+    hydra_config: Any = HydraConfig.instance()
+    before = hydra_config.cfg
+    hydra_config.cfg = OmegaConf.masked_copy(whole, "hydra")
+    try:
+        with contextlib.suppress(OmegaConfBaseException):  # the check reports a reference that cannot be resolved
+            whole.name = whole.name
+    finally:
+        hydra_config.cfg = before
+    with open_dict(whole):
+        del whole["hydra"]
+    return whole
+
+
+def _without_quotes(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text

@@ -1,0 +1,206 @@
+"""The second check of a config: its objects are made, which fetches nothing and writes nothing, and put together."""
+
+import copy
+import inspect
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+from lightning.pytorch import Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
+from omegaconf import DictConfig, OmegaConf
+
+from hudyn.arguments import ArgumentError, nearest
+from hudyn.cli.check import plain, repair
+from hudyn.cli.problems import Problem
+from hudyn.cli.signatures import locate
+from hudyn.run.build import AnyModule, build_network
+from hudyn.tasks.base import TaskData
+
+ELEMENTWISE_OPTIMIZERS = (
+    "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
+)  # fmt: skip
+
+
+def check_objects(config: DictConfig) -> list[Problem]:
+    """Find every problem that shows when the objects of a config are made.
+
+    What an object refuses is taken out of the config and the object made again, so no mistake hides another.
+
+    Args:
+        config: a composed config without problems by `hudyn.cli.check`; it is not changed.
+    """
+    maker = _Maker(config)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
+        warnings.simplefilter("ignore")
+        maker.make_all()
+        return maker.problems + list(_check_together(maker.made, maker.config))
+
+
+class _Maker:
+    """Makes the objects of a config one by one, those first that others are made of."""
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = copy.deepcopy(config)
+        OmegaConf.set_struct(self.config, False)
+        OmegaConf.resolve(self.config)  # an argument that is taken out may be referred to
+        self.made: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+
+    def make_all(self) -> None:
+        config = self.config
+        if "language" in config.data:
+            self._make("data.language", lambda: instantiate(config.data.language))
+        self._make(
+            "data", lambda: instantiate(config.data), needs=["data.language"] if "language" in config.data else []
+        )
+        self._make("model.network", self._network, needs=["data"])
+        parameter = torch.nn.Parameter(torch.zeros(1))
+        self._make("optimizer", lambda: instantiate(config.optimizer)([parameter]))
+        self._make("trainer", lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False))
+        for name in config.get("callbacks") or {}:
+            self._make(f"callbacks.{name}", partial(instantiate, config.callbacks[name]))
+        self._make("model", self._model, needs=["model.network"])
+
+    def _make(self, path: str, make: Callable[[], Any], needs: Sequence[str] = ()) -> None:
+        while path not in self.made and set(needs) <= set(self.made):
+            try:
+                self.made[path] = make()
+            except Exception as error:
+                problem = _refusal(path, OmegaConf.select(self.config, path), error)
+                self.problems.append(problem)
+                parent, _, argument = problem.path.rpartition(".")
+                target = locate(str(OmegaConf.select(self.config, path)._target_))
+                known = target.arguments.get(argument)
+                if parent != path or known is None or known.required:
+                    return
+                repair(self.config, [problem])
+
+    def _network(self) -> torch.nn.Module:
+        settings, data = self.config.model.network, self.made["data"]
+        module_class = cast(type[AnyModule], get_class(self.config.model._target_))
+        derived = module_class.network_arguments(data)
+        for argument, expected in locate(str(settings._target_)).arguments.items():
+            if expected.required and argument not in settings and argument not in derived:
+                raise ArgumentError(argument, f"{settings._target_} needs this argument")
+        return build_network(self.config, module_class, data)
+
+    def _model(self) -> Any:
+        settings = self.config.model
+        return get_class(settings._target_)(
+            network=lambda: self.made["model.network"],
+            optimizer=None,
+            **{str(key): plain(settings[key]) for key in settings if key not in ("_target_", "network", "members")},
+        )
+
+
+def _check_together(made: dict[str, Any], config: DictConfig) -> Iterator[Problem]:
+    """Problems of objects that do not fit together."""
+    model = cast(type[AnyModule], get_class(config.model._target_))
+    data, network, trainer, optimizer = (made.get(path) for path in ("data", "model.network", "trainer", "optimizer"))
+    if isinstance(data, TaskData):
+        yield from _check_model_and_data(model, network, data, config)
+    if isinstance(trainer, Trainer):
+        yield from _check_trainer(trainer, data, config)
+    if isinstance(optimizer, torch.optim.Optimizer):
+        name = type(optimizer).__name__
+        closure = inspect.signature(optimizer.step).parameters.get("closure")
+        if closure is not None and closure.default is closure.empty:
+            yield Problem("optimizer._target_", f"{name} evaluates the loss several times an update; use another")
+        elif config.members != 1 and name not in ELEMENTWISE_OPTIMIZERS:
+            known = ", ".join(ELEMENTWISE_OPTIMIZERS)
+            yield Problem("optimizer._target_", f"{name} would mix the members of a population; use one of {known}")
+
+
+def _check_model_and_data(
+    model: type[AnyModule], network: torch.nn.Module | None, data: TaskData, config: DictConfig
+) -> Iterator[Problem]:
+    if not isinstance(data, model.data_class):
+        expected = model.data_class.__name__
+        yield Problem("data", f"{model.__name__} is trained on {expected}, got {type(data).__name__}")
+        return
+    try:
+        data.check_available()
+    except Exception as error:
+        yield _refusal("data", config.data, error)
+    known = model.measures(data)
+    if config.objective and config.objective not in known:
+        yield Problem("objective", f"there is no measure {config.objective}{nearest(config.objective, known)}")
+    if network is None:
+        return
+    try:
+        model.check_network(network, data)
+    except Exception as error:
+        yield Problem("model.network", f"{type(network).__name__} does not fit the data: {error}")
+    if config.members > 1 and not any(parameter.requires_grad for parameter in network.parameters()):
+        yield Problem("members", "the network is not trained, so all members would be the same; use members=1")
+
+
+def _check_trainer(trainer: Trainer, data: object, config: DictConfig) -> Iterator[Problem]:
+    on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
+    available = (os.cpu_count() or 1) if on_cpu else trainer.accelerator.auto_device_count()
+    if trainer.num_devices > available:
+        what = "processors" if on_cpu else "devices"
+        yield Problem(
+            "trainer.devices",
+            f"expected at most {available}, the number of {what} of this machine, got {trainer.num_devices}",
+        )
+    if isinstance(data, TaskData) and data.endless:
+        for argument in ("min_steps", "min_epochs"):
+            if config.trainer.get(argument) is not None:
+                yield Problem(
+                    f"trainer.{argument}", "is not possible here: members that have succeeded may stop before"
+                )
+    if trainer.precision == "16-mixed":
+        yield Problem("trainer.precision", "16-mixed needs its losses scaled, which is not done here; use bf16-mixed")
+    if trainer.gradient_clip_val not in (None, 0):
+        yield Problem("trainer.gradient_clip_val", "is not possible here: a step makes many updates")
+    if trainer.accumulate_grad_batches not in (0, 1):
+        yield Problem("trainer.accumulate_grad_batches", "is not possible here: a step makes many updates")
+
+
+def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
+    """The problem of an object that cannot be made, at the argument that is to blame, if that is known."""
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, ArgumentError):
+        return Problem(f"{path}.{error.argument}", error.message)
+    message = "\n".join(" ".join(line.split()) for line in str(error).splitlines()) or type(error).__name__
+    if path == "trainer" and "backend" in message:
+        return Problem("trainer.accelerator", f"{message} (got {node.accelerator})")
+    argument = _blamed(node, message)
+    return Problem(f"{path}.{argument}" if argument else path, message)
+
+
+def _blamed(node: DictConfig, message: str) -> str | None:
+    """The argument that an error of torch or Lightning is about, which only its text shows.
+
+    >>> settings = OmegaConf.create({"lr": -1, "max_epochs": -2})
+    >>> _blamed(settings, "Invalid learning rate: -1"), _blamed(settings, "`max_epochs` must be an integer")
+    ('lr', 'max_epochs')
+    """
+    keys, value = list(map(str, node)), message.partition(": ")[2]
+    named = [key for key in keys if f"`{key}" in message or f"({key}" in message]
+    named = named or [key for key in keys if value and str(plain(node[key])) == value]
+    return named[0] if len(named) == 1 else None
+
+
+@contextmanager
+def _silent_lightning() -> Iterator[None]:
+    """Keep Lightning from printing what hardware there is while a trainer is made only to be checked."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

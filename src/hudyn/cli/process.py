@@ -1,0 +1,113 @@
+"""What a command does to its process: its output, its exit status, its parent."""
+
+import gc
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+from hudyn.cli.problems import ConfigurationError
+from hudyn.errors import HudynError, Interrupted
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+PARENT_CHECK_INTERVAL = 0.5  # seconds
+
+
+def run_command(command: Callable[[], None]) -> None:
+    """Run a command; turn its outcome into an exit status, and errors meant for people into a message.
+
+    The status is 2 for a mistake in the configuration, 1 for another error, 128 + n after signal n.
+    """
+    sys.stdout, sys.stderr = _lenient(sys.stdout, 1), _lenient(sys.stderr, 2)
+    if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+        end_with_parent()
+    sys.path.insert(0, str(Path.cwd()))  # classes of the current folder, as with python -m
+    gc.disable()  # until all is imported: a collection among so many new objects takes longer than the imports
+    try:
+        command()
+    except Interrupted as error:
+        leave(str(error), 128 + error.signal_number)
+    except KeyboardInterrupt:
+        leave("stopped", 130)
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        leave(message, 2 if isinstance(error, ConfigurationError) else 1)
+
+
+def leave(message: str, status: int) -> NoReturn:
+    """Print a message to stderr and exit with `status`."""
+    sys.stdout.flush()
+    print(f"hudyn: {message}", file=sys.stderr, flush=True)
+    sys.exit(status)
+
+
+def collect_garbage_again() -> None:
+    """Collect garbage again, but not among what has been imported; only the first call of several freezes."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def advice_to_resume(folder: Path) -> Iterator[None]:
+    """Say how to continue the run in `folder` if it is interrupted."""
+    try:
+        yield
+    except Interrupted as error:
+        error.args = (f"{error}; continue with: python train.py resume={folder}",)
+        raise
+
+
+def end_with_parent() -> None:
+    """End this process when its parent has ended, as a process that Lightning started for a further device must."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_INTERVAL)
+        os._exit(1)  # also if the main thread waits for the parent and cannot be interrupted
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+class _LenientFile(io.FileIO):
+    """Standard output or error that drops what cannot be written: a full disk or a closed pipe must not end a run."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _lenient(stream: TextIO | None, number: int) -> TextIO:
+    """A standard stream that replaces characters it cannot encode and drops what it cannot write."""
+    if stream is None:  # closed by the caller
+        return open(os.devnull, "w")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+        if stream in (sys.__stdout__, sys.__stderr__):
+            stream.flush()
+            buffer = io.BufferedWriter(_LenientFile(number, "w", closefd=False))
+            return io.TextIOWrapper(buffer, stream.encoding, "replace", line_buffering=stream.line_buffering)
+    return stream
+
+
+def _message(error: BaseException) -> str | None:
+    """The message of an error that a person can mend, also where Hydra or OmegaConf wrapped it; None for others."""
+    if isinstance(error, HudynError):
+        return "\n".join([str(error), *getattr(error, "__notes__", [])])
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    wrapped = type(error).__module__.partition(".")[0] in ("hydra", "omegaconf")
+    cause = error.__cause__ or error.__context__
+    return _message(cause) if wrapped and cause else None
