@@ -13,8 +13,8 @@ import torch
 from omegaconf import OmegaConf
 
 from hudyn.errors import HudynError
-from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.run.folder import atomic_write, claim_folder
 from hudyn.run.record import Record
 from hudyn.run.run import Run

@@ -102,7 +102,7 @@ def _evaluate() -> None:
 def _analyze() -> None:
     run, config = _finished("analyze.py", ANALYSIS_MAY_CHANGE)
     if "dynamics" not in config.report:
-        _leave(f"{run.folder}: its config has no report.dynamics, as runs of sequences have; nothing to analyse.", 2)
+        leave(f"{run.folder}: its config has no report.dynamics, as runs of sequences have; nothing to analyse.", 2)
     from hudyn.run.terminal import say, show
     from hudyn.run.training import analyse
 
