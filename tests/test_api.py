@@ -1,5 +1,6 @@
 """From Python: train, load, look at measures, tables and networks; nothing of Hydra or Lightning in sight."""
 
+import shutil
 import subprocess
 import sys
 
@@ -81,6 +82,27 @@ def test_mistakes_are_errors_with_all_problems(tmp_path, monkeypatch):
         hudyn.train("srn_anb2m", members=0)
     assert "members" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_resumed_and_trained_longer(run, tmp_path):
+    copied = shutil.copytree(run.folder, tmp_path / "run")
+    longer = hudyn.resume(copied, **{"trainer.max_steps": 60})
+    assert list(hudyn.load(copied).history["update"].unique()) == [20, 40, 60]
+    assert longer.record.time["updates"] == 60
+    with pytest.raises(hudyn.HudynError, match="the run keeps its seed"):
+        hudyn.resume(copied, seed=3)
+
+
+def test_a_stopped_run_says_how_to_go_on(tmp_path, monkeypatch):
+    from hudyn.errors import Interrupted
+    from hudyn.tasks.sequences import SequencePredictor
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(SequencePredictor, "make_updates", lambda *_: (_ for _ in ()).throw(Interrupted(2)))
+    with pytest.raises(KeyboardInterrupt, match=r"continue with hudyn.resume\('outputs/srn_anb2n/"):
+        hudyn.train("srn_anb2n", **TINY)
+    (run,) = hudyn.load("outputs")
+    assert run.status == "interrupted"
 
 
 def test_hydra_stays_as_it_was(run):

@@ -1,9 +1,5 @@
 """hudyn: train small networks, many copies at a time, and look at what their hidden units do.
 
->>> import hudyn
->>> hudyn.train  # doctest: +ELLIPSIS
-<function train at 0x...>
-
 From Python: `train` runs an experiment, `load` opens finished runs, `analyse` takes a network apart, and
 `hudyn.figures` draws it. Nothing is imported until it is asked for.
 """
@@ -13,13 +9,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hudyn import figures, languages, networks
-    from hudyn.api import Runs, load, train
+    from hudyn.api import Runs, load, resume, train
     from hudyn.dynamics import Analysis, analyse
     from hudyn.errors import HudynError
     from hudyn.run.run import Run
 
 __version__ = "0.1.0"
-__all__ = ["Analysis", "HudynError", "Run", "Runs", "analyse", "figures", "languages", "load", "networks", "train"]
+__all__ = [
+    "Analysis",
+    "HudynError",
+    "Run",
+    "Runs",
+    "analyse",
+    "figures",
+    "languages",
+    "load",
+    "networks",
+    "resume",
+    "train",
+]
 
 _HOMES = {
     "Analysis": "hudyn.dynamics",
@@ -28,6 +36,7 @@ _HOMES = {
     "Runs": "hudyn.api",
     "analyse": "hudyn.dynamics",
     "load": "hudyn.api",
+    "resume": "hudyn.api",
     "train": "hudyn.api",
 }
 _MODULES = ("figures", "languages", "networks")

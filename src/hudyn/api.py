@@ -33,13 +33,14 @@ class Runs(list[Run]):
         return pd.DataFrame(rows)
 
 
-def train(experiment: str, *overrides: str, **settings: object) -> Run:
-    """Train an experiment, as ``python train.py experiment=<experiment> …`` does, and show a progress bar.
+def train(experiment: str, *overrides: str, config_folder: str | Path | None = None, **settings: object) -> Run:
+    """Train an experiment, as ``python train.py experiment=<experiment> …`` does, and show its progress.
 
     Args:
         experiment: its name, such as ``srn_anb2n``.
         overrides: settings as on the command line, ``"model.network.hidden_size=3"``.
-        settings: settings by name, ``members=8``; one in a group as ``**{"trainer.max_steps": 1000}``.
+        config_folder: folder of configs of your own, as ``--config-dir``.
+        settings: settings by name, ``members=8``; one inside a group as ``**{"trainer.max_steps": 1000}``.
 
     Returns:
         the finished run; its folder is ``outputs/<experiment>/<time>`` under the current folder.
@@ -53,13 +54,47 @@ def train(experiment: str, *overrides: str, **settings: object) -> Run:
     """
     from hudyn.cli.compose import compose
     from hudyn.run.folder import claim_folder
-    from hudyn.run.training import train as train_run
 
-    config = compose([f"experiment={experiment}", *overrides, *(_override(*item) for item in settings.items())])
+    given = [f"experiment={experiment}", *overrides, *(_override(*setting) for setting in settings.items())]
+    config = compose(given, [Path(config_folder)] if config_folder else [])
     run = Run(Path(claim_folder(f"outputs/{config.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")))
     run.begin(config)
+    return _trained(run)
+
+
+def resume(path: str | Path, *overrides: str, **settings: object) -> Run:
+    """Continue a run that was stopped, or train a finished one longer, in its own folder.
+
+    Args:
+        path: folder of the run.
+        overrides: settings that change, as on the command line: of the trainer, ``"trainer.max_steps=200000"``.
+        settings: the same by name.
+
+    Returns:
+        the finished run.
+
+    Raises:
+        HudynError: there is no run, its checkpoint is damaged, or a setting cannot change.
+        KeyboardInterrupt: the run was stopped again.
+    """
+    from hudyn.cli.commands import RESUME_MAY_CHANGE
+    from hudyn.cli.saved import changed
+    from hudyn.run.training import check_resumable
+
+    run = Run.open(Path(path).expanduser())
+    given = [*overrides, *(_override(*setting) for setting in settings.items())]
+    config = changed(run.config, given, RESUME_MAY_CHANGE)
+    check_resumable(run, config)
+    run.begin(config, resume=True)
+    return _trained(run, resume=True)
+
+
+def _trained(run: Run, resume: bool = False) -> Run:
+    """Train a run that has begun."""
+    from hudyn.run.training import train as train_run
+
     try:
-        train_run(run)
+        train_run(run, resume)
     except Interrupted as error:
         raise KeyboardInterrupt(f"{error}; continue with hudyn.resume({str(run.folder)!r})") from None
     return run
