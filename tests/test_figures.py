@@ -38,7 +38,7 @@ def test_confusion_matrix_shows_every_count_and_class():
     figure = classification.confusion_matrix(matrix, LABELS, "NetLin")
     shown = texts(figure)
     assert shown.count("0") >= 3
-    assert {"8", "10", "4", "6", "target", "choice of the network", "NetLin", *style.printable(LABELS)} <= set(shown)
+    assert {"8", "10", "4", "6", "true class", "predicted class", "NetLin", *style.printable(LABELS)} <= set(shown)
     assert_nothing_cut_off(figure)
 
 
@@ -55,7 +55,7 @@ def test_small_matrices_name_each_seed(members):
 
 
 @pytest.mark.parametrize("number", [0, 1, 24])
-def test_mistakes_name_target_choice_and_probability(number):
+def test_mistakes_name_true_and_predicted_class_and_probability(number):
     found = [Mistake(place, 2, 1, 0.987654) for place in range(number)]
     figure = classification.mistakes(torch.zeros(number, 28, 28), found, ["a", "b", "ankle boot"], "mistakes")
     assert texts(figure).count("ankle boot → b\n98.76%") == number

@@ -156,4 +156,4 @@ def test_the_weights_on_the_edges_do_not_overlap():
 def test_a_diagram_of_many_units_says_that_it_leaves_out_their_weights():
     figure = network_diagram(drawn(30), "weights")
     assert not [text for text in figure.axes[0].texts if text.get_bbox_patch()]
-    assert "weights are written for up to 12 hidden units" in texts(figure)
+    assert "weights are not shown for more than 12 hidden units" in texts(figure)

@@ -101,7 +101,7 @@ def test_accuracy_tells_what_was_trained_and_how_far_the_best_comes(members, las
     accuracies = np.where(ns <= reach, 1, 0.5 + 0.4 / ns)
     figure = trajectories.accuracy_by_n(ns, accuracies[0] if members == 1 else accuracies, 4, longest, "by n")
     shown = texts(figure)
-    assert {"n", "by n", "trained: n ≤ 4", f"N* = {longest:,}: no word up to it goes wrong"} <= set(shown)
+    assert {"n", "by n", "trained: n ≤ 4", f"N* = {longest:,}: all words up to it are correct"} <= set(shown)
     assert ("63 other members" in shown) == (members > 1)
     thickest = max(figure.axes[0].lines, key=lambda line: line.get_linewidth())
     np.testing.assert_array_equal(thickest.get_ydata(), accuracies[0])

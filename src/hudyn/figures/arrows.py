@@ -17,7 +17,7 @@ LOOP = 0.2  # inches, the radius of an arrow that leads back to its circle
 ENTRANCE = 0.45  # inches, the length of an arrow from nowhere
 BENDS = np.array([0.0, 0.15, -0.15, 0.3, -0.3, 0.5, -0.5, 0.8, -0.8])  # of an arrow, in parts of its length
 PLACES = (0.5, 0.4, 0.6, 0.3, 0.7)  # of a label, in parts of its arrow
-SHORTEST_STEP = 0.04  # with an arrowhead, in parts of the axes
+SHORTEST_STEP, HEAD = 0.04, 0.025  # a step that has room for an arrowhead, and the head, in parts of the axes
 BEND, SHIFT, TURN = 25.0, 25.0, 0.5  # cost of a bend or shift by the whole length, and of each next direction
 
 
@@ -104,21 +104,16 @@ class Arrows:
         return loops
 
 
+def draw_arrows(axes: Axes, places: np.ndarray, moves: np.ndarray, width: float, pivot: str, **look: Any) -> None:
+    """Draw straight arrows of a width in inches at places [arrows, 2], as long as moves [arrows, 2]."""
+    look |= {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "inches"}
+    axes.quiver(*places.T, *moves.T, width=width, pivot=pivot, **look)
+
+
 def draw_heads(axes: Axes, before: np.ndarray, after: np.ndarray, colour: str) -> None:
     """Draw an arrowhead in the middle of each step from `before` to `after`, [steps, 2], if it is long enough."""
     moves = after - before
-    parts = moves / np.ptp([axes.get_xlim(), axes.get_ylim()], axis=1)
-    long = np.linalg.norm(parts, axis=1) > SHORTEST_STEP
-    moves, middles = moves[long], (before + moves / 2)[long]
-    axes.quiver(
-        *middles.T,
-        *(moves / np.linalg.norm(moves, axis=1, keepdims=True)).T,
-        angles="xy",
-        units="inches",
-        scale_units="inches",
-        scale=10,
-        width=0.018,
-        pivot="middle",
-        color=colour,
-        zorder=4.5,
-    )
+    parts = np.linalg.norm(moves / np.ptp([axes.get_xlim(), axes.get_ylim()], axis=1), axis=1)  # of the axes
+    long = parts > SHORTEST_STEP
+    heads = HEAD * moves[long] / parts[long, None]
+    draw_arrows(axes, (before + moves / 2)[long], heads, 0.018, "middle", color=colour, zorder=4.5)

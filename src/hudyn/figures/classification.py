@@ -1,4 +1,4 @@
-"""Figures of classifiers: confusion matrices, mistakes, learning curves, spread over members."""
+"""Figures of classifiers: confusion matrices, mistakes, learning curves."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
-from hudyn.figures.style import COLOURS, GREYS, in_style, printable
+from hudyn.figures.style import COLOURS, GREYS, heading, in_style, printable, tiles
 from hudyn.metrics.classification import Mistake
+
+SHARE = "share of the true class"  # of which a confusion matrix shows colours
+LONG_NAME = 5  # letters of a class beyond which names are turned
+LONG_TITLE = 16  # letters of "true → predicted" beyond which it is written smaller
+FEW_EPOCHS = 30  # that are marked by dots
 
 
 @in_style
 def confusion_matrix(matrix: Tensor, labels: list[str], title: str) -> Figure:
-    """One member's confusion matrix with its counts; colour is the share of the row.
+    """One member's confusion matrix with its counts; colours show shares of the true class.
 
     Args:
-        matrix: counts [classes, classes]; rows are the target, columns the choice.
+        matrix: counts [classes, classes]; rows are true classes, columns predicted ones.
         labels: name of each class.
         title: heading.
     """
@@ -30,13 +35,12 @@ def confusion_matrix(matrix: Tensor, labels: list[str], title: str) -> Figure:
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(int(matrix[row, column])), ha="center", va="center", color=colour, fontsize=8.5)
     names = printable(labels)
-    axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 5 else 0)
+    axes.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > LONG_NAME else 0)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="choice of the network", ylabel="target", title=title)
-    bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1, decimals=0))
-    bar.set_label("share of the target's images")
+    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1, decimals=0), label=SHARE)
     bar.outline.set_visible(False)
     return figure
 
@@ -52,25 +56,20 @@ def confusion_matrices(matrices: Tensor, accuracies: Tensor, seed: int) -> Figur
     """
     members = len(matrices)
     columns = min(members, max(5, math.ceil(math.sqrt(members * 1.5))))
-    rows = math.ceil(members / columns)
-    figure = Figure(figsize=(1.45 * columns + 1.1, 1.65 * rows + 0.7), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for member, (matrix, accuracy) in enumerate(zip(matrices, accuracies, strict=True)):
-        axes = grid.flat[member]
+    figure, panels = tiles(members, columns, size=(1.45, 1.65), edge=(1.1, 0.7))
+    for member, (axes, matrix, accuracy) in enumerate(zip(panels, matrices, accuracies, strict=True)):
         image = axes.imshow(_row_shares(matrix), vmin=0, vmax=1)
         axes.set_title(f"seed {seed + member}: {accuracy:.2%}", fontsize=8, fontweight="normal")
-    bar = figure.colorbar(image, ax=grid, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
-    bar.set_label("share of the target's images", fontsize=8)
+    bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
+    bar.set_label(SHARE, fontsize=8)
     bar.outline.set_visible(False)
-    figure.suptitle("Confusions of each member: rows target, columns choice", x=0.01, ha="left", fontsize=10)
+    heading(figure, "Confusion matrices (rows: true, columns: predicted)")
     return figure
 
 
 @in_style
 def mistakes(images: Tensor, found: Sequence[Mistake], labels: list[str], title: str) -> Figure:
-    """The images that a member was surest of and wrong about.
+    """The images that a member classified wrongly with the highest confidence.
 
     Args:
         images: pixels [mistakes, height, width].
@@ -79,19 +78,14 @@ def mistakes(images: Tensor, found: Sequence[Mistake], labels: list[str], title:
         title: heading.
     """
     names = printable(labels)
-    columns = 6
-    rows = max(1, math.ceil(len(found) / columns))
-    figure = Figure(figsize=(8.4, 1.62 * rows + 0.6), layout="constrained")
-    figure.suptitle(f"{title}: target → choice, with its probability", x=0.01, ha="left", fontsize=10)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, image, mistake in zip(grid.flat, images, found, strict=False):
+    figure, panels = tiles(len(found), 6, size=(1.4, 1.62), edge=(0, 0.6))
+    heading(figure, f"{title}: true → predicted, with the predicted probability")
+    for axes, image, mistake in zip(panels, images, found, strict=True):
         axes.imshow(image.numpy(), cmap=GREYS)
-        heading = f"{names[mistake.target]} → {names[mistake.choice]}"
-        probability = f"{math.floor(mistake.confidence * 1e4) / 1e4:.2%}"
-        size = 8.5 if len(heading) < 16 else 6.5
-        axes.set_title(f"{heading}\n{probability}", fontsize=size, fontweight="normal", loc="center")
+        classes = f"{names[mistake.target]} → {names[mistake.choice]}"
+        probability = f"{math.floor(mistake.confidence * 1e4) / 1e4:.2%}"  # never rounded up to 100 %
+        size = 8.5 if len(classes) < LONG_TITLE else 6.5
+        axes.set_title(f"{classes}\n{probability}", fontsize=size, fontweight="normal", loc="center")
     return figure
 
 
@@ -104,12 +98,12 @@ def learning_curves(
     Args:
         history: ``epoch``: [epochs]; every measure ``split/loss`` or ``split/accuracy``: [epochs, members].
         best: index of the best member.
-        which: what to call it.
+        which: name of the best member.
         title: heading.
-        logarithmic: whether the axis of epochs is.
+        logarithmic: whether the axis of epochs is logarithmic.
     """
     figure = Figure(figsize=(9, 3.9), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    heading(figure, title)
     pair = figure.subplots(1, 2)
     splits = [name.removesuffix("/loss") for name in history if name.endswith("/loss")]
     for axes, measure in zip(pair, ("loss", "accuracy"), strict=True):
@@ -125,7 +119,7 @@ def learning_curves(
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     pair[0].set_ylabel("negative log-likelihood (nats)")
     pair[1].yaxis.set_major_formatter(PercentFormatter(1))
-    pair[1].set_ylabel("share chosen rightly")
+    pair[1].set_ylabel("accuracy")
     pair[0].legend(loc="best")
     if history[f"{splits[0]}/loss"].shape[1] > 1:
         figure.supxlabel(f"thick lines: {which}", x=0.99, ha="right", fontsize=8)
@@ -133,7 +127,7 @@ def learning_curves(
 
 
 def _curves(axes: Axes, epochs: np.ndarray, values: np.ndarray, best: int, colour: str, label: str) -> None:
-    few = len(epochs) <= 30
+    few = len(epochs) <= FEW_EPOCHS
     if values.shape[1] > 1:
         alpha = max(0.06, min(0.35, 10 / values.shape[1]))
         axes.plot(epochs, values, color=colour, linewidth=0.5, alpha=alpha, marker="." if few else "", markersize=2)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hudyn.dynamics.fixed_points import MARGIN, Continuum, FixedPoint, SymbolMap
 from hudyn.dynamics.maps import step
+from hudyn.figures.arrows import draw_arrows
 from hudyn.figures.labels import Labels
 from hudyn.figures.plane import Plane
 from hudyn.networks.recurrent import RecurrentNetwork
@@ -92,14 +93,7 @@ def fixed_point_key() -> list[Artist]:
 def marker_key(marker: str, face: str, label: str, size: float = SIZE) -> Line2D:
     """Handle of a legend: a marker."""
     return Line2D(
-        [],
-        [],
-        linestyle="",
-        marker=marker,
-        label=label,
-        markeredgecolor="black",
-        markerfacecolor=face,
-        markersize=size,
+        [], [], linestyle="", marker=marker, label=label, markeredgecolor="black", markerfacecolor=face, markersize=size
     )
 
 
@@ -114,10 +108,10 @@ def _draw_marker(axes: Axes, point: FixedPoint, state: np.ndarray) -> None:
 def _draw_saddle(axes: Axes, point: FixedPoint, length: float) -> None:
     """Draw a saddle's directions: arrows lead away from it along unstable ones, and to it along stable ones."""
     values, vectors = np.linalg.eig(point.jacobian)
-    for value, arm in zip(values.real, length * vectors.real.T, strict=True):
-        for side in (arm, -arm):
-            tail, move = (point.state, side) if abs(value) > 1 else (point.state + side, -side)
-            axes.quiver(*tail, *move, angles="xy", scale_units="xy", scale=1, width=0.006, color="black", zorder=4)
+    arms = length * np.concatenate([vectors.real.T, -vectors.real.T])
+    for value, arm in zip(np.tile(values.real, 2), arms, strict=True):
+        tail, move = (point.state, arm) if abs(value) > 1 else (point.state + arm, -arm)
+        draw_arrows(axes, tail[None], move[None], 0.028, "tail", color="black", zorder=4)
 
 
 def _continuum_states(network: RecurrentNetwork, continuum: Continuum, plane: Plane) -> np.ndarray:

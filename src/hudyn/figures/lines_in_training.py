@@ -18,10 +18,9 @@ from hudyn.networks.grid import GridMLP
 
 POINT_SIZE = 40  # points², of a marker
 # Sizes are in inches.
-WIDTH, LONGEST = 2.6, 4.4  # of a panel; of the longer side in an animation
-LEFT, BOTTOM, TOP = 0.6, 0.55, 0.65  # around the panel of an animation
-KEY_WIDTH = 2.0  # of each column of the legend
-DPI = 120  # of an animation, for smaller files
+LONGEST, ONLY_LONGEST = 2.6, 4.4  # of the sides of a panel; of an only one
+LEFT, GAP, BOTTOM, TITLE, HEADING = 0.6, 0.15, 0.55, 0.35, 0.35  # around panels
+KEY_WIDTH = 2.1  # of each column of the legend
 
 
 @in_style
@@ -38,23 +37,24 @@ def moving_lines(
         title: heading.
     """
     plane = plane_around(points)
+    side_x, side_y = plane.inches(LONGEST if len(networks) > 1 else ONLY_LONGEST)
     columns = min(4, len(networks))
     rows = math.ceil(len(networks) / columns)
-    key_columns = _key_columns(networks[0])
-    height = rows * (WIDTH * plane.inches(1)[1] / plane.inches(1)[0] + 0.4) + 0.6
-    size = (WIDTH + 0.15) * columns + 0.4 + KEY_WIDTH * key_columns, max(height, SMALLEST_HEIGHT)
-    figure = Figure(figsize=size, layout="compressed")
+    key_columns = math.ceil((networks[0].hidden.out_features + 5) / LEGEND_ROWS)  # 5: points, regions and boundary
+    left_of_key = LEFT + columns * (side_x + GAP)
+    height = max(HEADING + rows * (TITLE + side_y) + BOTTOM, SMALLEST_HEIGHT)
+    figure = Figure(figsize=(left_of_key + KEY_WIDTH * key_columns, height))
     heading(figure, title)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes in grid.flat[len(networks) :]:
-        axes.set_axis_off()
-    for axes, network, epoch in zip(grid.flat, networks, epochs, strict=False):
+    for place, (network, epoch) in enumerate(zip(networks, epochs, strict=True)):
+        row, column = divmod(place, columns)
+        bottom = height - HEADING - (row + 1) * (TITLE + side_y)
+        axes = panel(figure, LEFT + column * (side_x + GAP), bottom, side_x, side_y)
         handles = _draw_epoch(axes, network, epoch, plane, points, labels)
-    for axes in grid[-1]:
-        axes.set_xlabel("x")
-    for axes in grid[:, 0]:
-        axes.set_ylabel("y")
-    figure.legend(handles=handles, loc="outside right center", ncols=key_columns)
+        is_lowest, is_leftmost = place + columns >= len(networks), column == 0
+        axes.set(xlabel="x" if is_lowest else "", ylabel="y" if is_leftmost else "")
+        axes.tick_params(labelbottom=is_lowest, labelleft=is_leftmost)
+    corner = left_of_key / figure.get_figwidth(), 1 - (HEADING + TITLE) / height
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, borderaxespad=0, ncols=key_columns)
     return figure
 
 
@@ -62,28 +62,10 @@ def animation(
     networks: Sequence[GridMLP], epochs: Sequence[int], points: Tensor, labels: Tensor, title: str
 ) -> list[np.ndarray]:
     """What `moving_lines` shows, with the same arguments, an image an epoch, uint8 [height, width, 3]."""
-    plane = plane_around(points)
     return [
-        pixels(_frame(network, epoch, plane, points, labels, title))
+        pixels(moving_lines([network], [epoch], points, labels, title))
         for network, epoch in zip(networks, epochs, strict=True)
     ]
-
-
-@in_style
-def _frame(network: GridMLP, epoch: int, plane: Plane, points: Tensor, labels: Tensor, title: str) -> Figure:
-    """One epoch in a panel whose place is fixed, so that it stands still in an animation."""
-    key_columns = _key_columns(network)
-    width, height = plane.inches(LONGEST)
-    room = max(height, SMALLEST_HEIGHT - BOTTOM - TOP)
-    figure = Figure(figsize=(LEFT + width + 0.2 + KEY_WIDTH * key_columns, BOTTOM + room + TOP), dpi=DPI)
-    heading(figure, title)
-    axes = panel(figure, LEFT, BOTTOM + room - height, width, height)
-    handles = _draw_epoch(axes, network, epoch, plane, points, labels)
-    axes.set(xlabel="x", ylabel="y")
-    axes.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(1 + 0.1 / width, 1), borderaxespad=0, ncols=key_columns
-    )
-    return figure
 
 
 def _draw_epoch(axes: Axes, network: GridMLP, epoch: int, plane: Plane, points: Tensor, labels: Tensor) -> list[Artist]:
@@ -95,8 +77,3 @@ def _draw_epoch(axes: Axes, network: GridMLP, epoch: int, plane: Plane, points: 
     show_plane(axes, plane)
     handles = draw_division(axes, network, plane, points, labels, POINT_SIZE)
     return [Line2D([], [], label=f"h{unit}", **look) for unit, look in enumerate(line_looks(network), 1)] + handles
-
-
-def _key_columns(network: GridMLP) -> int:
-    """Columns of the legend: a row a hidden unit, and five for points, regions and boundary."""
-    return math.ceil((network.hidden.out_features + 5) / LEGEND_ROWS)

@@ -16,7 +16,7 @@ from torch import Tensor
 from hudyn.arguments import ArgumentError
 from hudyn.dynamics.fixed_points import SymbolMap
 from hudyn.dynamics.maps import in_double
-from hudyn.figures.arrows import draw_heads
+from hudyn.figures.arrows import draw_arrows, draw_heads
 from hudyn.figures.fixed_points import draw_fixed_points, fixed_point_key, marker_key, moves
 from hudyn.figures.labels import DISC, Labels
 from hudyn.figures.plane import RASTER, Plane, draw_contour, draw_raster, plane_around
@@ -54,6 +54,7 @@ def phase_portrait(
     words: Mapping[str, Tensor],
     alphabet: Sequence[str],
     title: str,
+    plane: Plane | None = None,
 ) -> Figure:
     """The map F of the hidden state under each symbol, a panel a symbol, for two hidden units without context units.
 
@@ -66,67 +67,14 @@ def phase_portrait(
         words: symbols of example words, [length], by name.
         alphabet: the symbols.
         title: heading.
+        plane: the part of the plane that is shown; None for that of `visited_plane`.
 
     Raises:
         ArgumentError: another number of units, context units, or a parameter that is not finite.
     """
-    copy = planar(network)
-    paths = word_paths(copy, words)
-    return draw_portrait(copy, maps, paths, words, alphabet, common_plane([copy], [maps], [paths]), title)
-
-
-def planar(network: RecurrentNetwork) -> RecurrentNetwork:
-    """A copy in double precision of a network whose state is two hidden units.
-
-    Raises:
-        ArgumentError: as of `phase_portrait`.
-    """
-    if network.hidden_size != 2 or network.has_context:
-        units = "hidden unit" + "s" * (network.hidden_size > 1) + " and context units" * network.has_context
-        raise ArgumentError(
-            "network",
-            f"expected two hidden units and no context, got {type(network).__name__} with {network.hidden_size} "
-            f"{units}; time_course shows any number, state_space three, principal_components more",
-        )
-    return in_double(network)
-
-
-@torch.no_grad()
-def word_paths(network: RecurrentNetwork, words: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """States before the first and after each symbol of each word, [length + 1, 2]."""
-    (start,) = network.initial_state(1)
-    return {name: torch.cat([start, network.run(word[None]).hidden[0]]).numpy() for name, word in words.items()}
-
-
-def common_plane(
-    networks: Sequence[RecurrentNetwork],
-    maps: Sequence[Sequence[SymbolMap]],
-    paths: Sequence[Mapping[str, np.ndarray]],
-) -> Plane:
-    """The plane that shows all networks: all states of tanh; words and fixed points not too far of rectified units."""
-    if not any(isinstance(network, SRN) and network.activation == "relu" for network in networks):
-        return BOUNDED
-    seen = np.concatenate([np.zeros((1, 2)), *(path for by_word in paths for path in by_word.values())])
-    points = [
-        point.states
-        for of_network in maps
-        for of_symbol in of_network
-        for point in (*of_symbol.fixed_points, *of_symbol.cycles)
-    ]
-    near = [states for states in points if np.abs(states).max() < FAR * (1 + np.abs(seen).max())]
-    return plane_around(torch.from_numpy(np.concatenate([seen, *near])))
-
-
-def draw_portrait(
-    network: RecurrentNetwork,
-    maps: Sequence[SymbolMap],
-    paths: Mapping[str, np.ndarray],
-    words: Mapping[str, Tensor],
-    alphabet: Sequence[str],
-    plane: Plane,
-    title: str,
-) -> Figure:
-    """A panel for each symbol, and the key after the last; all have fixed places, as an animation needs."""
+    network = planar(network)
+    paths = _paths(network, words)
+    plane = plane or visited_plane([network], [maps], words)
     number = len(maps)
     rows = 1 if number <= 3 else round(math.sqrt((number + 1) / 2))
     columns = math.ceil((number + 1) / rows)
@@ -156,7 +104,7 @@ def draw_portrait(
         for (name, path), look in zip(paths.items(), itertools.cycle(WORDS), strict=False):
             for end in steps[name] + 1:
                 text = labels.text(str(end), NUMBER_SIZE, look["color"])
-                labels.beside(text, labels.inches(path[end]), [0.05], limit=MOST_COVERED)
+                labels.beside(text, labels.inches(path[end]), [0.02], limit=MOST_COVERED)
         predicted = logits.argmax(axis=0)
         for symbol, letter in enumerate(alphabet[: len(logits)]):
             labels.inside(labels.text(f"→ {letter}", REGION_SIZE, "#606060", style="italic"), predicted == symbol)
@@ -165,6 +113,42 @@ def draw_portrait(
     key.set_axis_off()
     key.legend(handles=_key(paths), loc="upper left", borderaxespad=0, fontsize=8.5, labelspacing=0.45)
     return figure
+
+
+def planar(network: RecurrentNetwork) -> RecurrentNetwork:
+    """A copy in double precision of a network whose state is two hidden units.
+
+    Raises:
+        ArgumentError: as of `phase_portrait`.
+    """
+    if network.hidden_size != 2 or network.has_context:
+        units = "hidden unit" + "s" * (network.hidden_size > 1) + " and context units" * network.has_context
+        raise ArgumentError(
+            "network",
+            f"expected two hidden units and no context, got {type(network).__name__} with {network.hidden_size} "
+            f"{units}; time_course shows any number, state_space three, principal_components more",
+        )
+    return in_double(network)
+
+
+def visited_plane(
+    networks: Sequence[RecurrentNetwork], maps: Sequence[Sequence[SymbolMap]], words: Mapping[str, Tensor]
+) -> Plane:
+    """The plane that suits all networks: all states of tanh; words and fixed points not too far of rectified units."""
+    if not any(isinstance(network, SRN) and network.activation == "relu" for network in networks):
+        return BOUNDED
+    seen = np.concatenate([np.zeros((1, 2)), *(path for net in networks for path in _paths(net, words).values())])
+    symbol_maps = itertools.chain(*maps)
+    points = [point.states for of_symbol in symbol_maps for point in (*of_symbol.fixed_points, *of_symbol.cycles)]
+    near = [states for states in points if np.abs(states).max() < FAR * (1 + np.abs(seen).max())]
+    return plane_around(torch.from_numpy(np.concatenate([seen, *near])))
+
+
+@torch.no_grad()
+def _paths(network: RecurrentNetwork, words: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """States before the first and after each symbol of each word, [length + 1, 2]."""
+    (start,) = network.initial_state(1)
+    return {name: torch.cat([start, network.run(word[None]).hidden[0]]).numpy() for name, word in words.items()}
 
 
 @torch.no_grad()
@@ -181,20 +165,9 @@ def _draw_field(axes: Axes, labels: Labels, network: RecurrentNetwork, symbol: i
     states = plane.raster(ARROWS + 2)[1:-1, 1:-1]
     field = moves(network, symbol, states)
     speeds = np.linalg.norm(field, axis=-1)
-    length = np.ptp(plane.x_range) / (1.5 * ARROWS)
-    ways = length * field / np.maximum(speeds, 1e-12)[..., None]
-    axes.quiver(
-        *states.movedim(-1, 0).numpy(),
-        *np.moveaxis(ways, -1, 0),
-        0.15 + 0.4 * np.minimum(speeds, 1),  # darkness, between 0 and 1: paler than what is drawn on top
-        cmap="Greys",
-        clim=(0, 1),
-        angles="xy",
-        scale_units="xy",
-        scale=1,
-        pivot="middle",
-        width=0.0035,
-    )
+    ways = np.ptp(plane.x_range) / (1.5 * ARROWS) * field / np.maximum(speeds, 1e-12)[..., None]
+    shades = {"array": 0.15 + 0.4 * np.minimum(speeds, 1).ravel(), "cmap": "Greys", "clim": (0, 1)}  # pale: background
+    draw_arrows(axes, states.numpy().reshape(-1, 2), ways.reshape(-1, 2), 0.016, "middle", **shades)
     changes = moves(network, symbol, plane.raster())
     for unit, look in enumerate(NULLCLINES):
         labels.avoid(labels.inches(draw_contour(axes, plane, changes[..., unit], 0, **look)))

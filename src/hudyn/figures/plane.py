@@ -63,14 +63,7 @@ def draw_raster(
     """Draw values [RASTER, RASTER] as cells around the points of the raster; the outer ones reach over the edge."""
     x, y = (np.array(bounds) + np.array([-0.5, 0.5]) * np.ptp(bounds) / (RASTER - 1) for bounds in plane)
     return axes.imshow(
-        values,
-        origin="lower",
-        extent=(*x, *y),
-        aspect=axes.get_aspect(),
-        cmap=cmap,
-        vmin=low,
-        vmax=high,
-        zorder=0,
+        values, origin="lower", extent=(*x, *y), aspect=axes.get_aspect(), cmap=cmap, vmin=low, vmax=high, zorder=0
     )
 
 

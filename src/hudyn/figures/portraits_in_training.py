@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from hudyn.dynamics.fixed_points import SymbolMap
-from hudyn.figures.phase_portraits import common_plane, draw_portrait, planar, word_paths
-from hudyn.figures.style import in_style, pixels
+from hudyn.figures.phase_portraits import phase_portrait, planar, visited_plane
+from hudyn.figures.style import pixels
 from hudyn.networks.recurrent import RecurrentNetwork
 
 
@@ -35,11 +35,8 @@ def portrait_animation(
     Raises:
         ArgumentError: as of `phase_portrait`.
     """
-    copies = [planar(network) for network in networks]
-    paths = [word_paths(network, words) for network in copies]
-    plane = common_plane(copies, maps, paths)
-    draw = in_style(draw_portrait)
+    plane = visited_plane([planar(network) for network in networks], maps, words)
     return [
-        pixels(draw(network, of_symbols, by_word, words, alphabet, plane, f"{title}: update {update:,}"))
-        for network, of_symbols, by_word, update in zip(copies, maps, paths, updates, strict=True)
+        pixels(phase_portrait(network, of_symbols, words, alphabet, f"{title}: update {update:,}", plane))
+        for network, of_symbols, update in zip(networks, maps, updates, strict=True)
     ]

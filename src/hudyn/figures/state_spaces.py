@@ -81,7 +81,7 @@ def state_space(readings: Mapping[str, Reading], title: str) -> str:
     moments = [[_moment(readings, group, scene, time) for group, scene in scenes.items()] for time in range(last + 1)]
     moving = list(range(len(paths), len(paths) + len(scenes)))
     frames = [
-        {"name": str(time), "data": moment, "traces": moving, "layout": {"title": {"text": _heading(title, time)}}}
+        {"name": str(time), "data": moment, "traces": moving, "layout": {"title": _heading(title, time)}}
         for time, moment in enumerate(moments)
     ]
     page = _plotly("io").to_html(
@@ -132,79 +132,66 @@ def _plotly(part: str) -> ModuleType:
 
 def _path(name: str, reading: Reading, group: str, scene: str, colour: str) -> Json:
     """The path of a word through a group's space."""
+    name = html.escape(name)
     steps = enumerate(zip(map(html.escape, reading.symbols), map(html.escape, reading.labels), strict=True), start=1)
     return {
-        "type": "scatter3d",
-        "mode": "lines+markers",
-        "scene": scene,
-        "name": html.escape(name),
+        **_trace(reading.states[group], scene, "lines+markers"),
+        "name": name,
         "legendgroup": name,
         "showlegend": scene == "scene",
         "line": {"color": colour, "width": 3},
         "marker": {"color": colour, "size": 3},
         "text": ["the initial state", *(f"step {step}: {symbol}<br>state {label}" for step, (symbol, label) in steps)],
-        "hovertemplate": f"{html.escape(name)}, %{{text}}<br>{group} %{{x:.3f}}, %{{y:.3f}}, %{{z:.3f}}<extra></extra>",
-        **_coordinates(reading.states[group]),
+        "hovertemplate": f"{name}, %{{text}}<br>{group} %{{x:.3f}}, %{{y:.3f}}, %{{z:.3f}}<extra></extra>",
     }
 
 
 def _moment(readings: Mapping[str, Reading], group: str, scene: str, time: int) -> Json:
     """The states of all words after `time` symbols, with the last symbol of each; a word that has ended stays."""
-    steps = [min(time, len(reading.symbols)) for reading in readings.values()]
-    places = [reading.states[group][step] for reading, step in zip(readings.values(), steps, strict=True)]
-    symbols = [
-        reading.symbols[step - 1] if step else "" for reading, step in zip(readings.values(), steps, strict=True)
-    ]
+    steps = [(reading, min(time, len(reading.symbols))) for reading in readings.values()]
+    colours = list(itertools.islice(itertools.cycle(COLOURS), len(steps)))
+    symbols = [html.escape(reading.symbols[step - 1]) if step else "" for reading, step in steps]
     return {
-        "type": "scatter3d",
-        "mode": "markers+text",
-        "scene": scene,
+        **_trace(np.array([reading.states[group][step] for reading, step in steps]), scene, "markers+text"),
         "showlegend": False,
         "hoverinfo": "skip",
-        "marker": {
-            "color": [COLOURS[place % len(COLOURS)] for place in range(len(steps))],
-            "size": 9,
-            "line": {"color": "black", "width": 1},
-        },
-        "text": [f"<b>{html.escape(symbol)}</b>" for symbol in symbols],
+        "marker": {"color": colours, "size": 9, "line": {"color": "black", "width": 1}},
+        "text": [f"<b>{symbol}</b>" for symbol in symbols],
         "textposition": "top center",
         "textfont": {"size": 22},
-        **_coordinates(np.array(places)),
     }
 
 
-def _coordinates(points: np.ndarray) -> Json:
-    return dict(zip("xyz", points.T.round(5).tolist(), strict=True))
+def _trace(points: np.ndarray, scene: str, mode: str) -> Json:
+    x, y, z = points.T.round(5).tolist()
+    return {"type": "scatter3d", "mode": mode, "scene": scene, "x": x, "y": y, "z": z}
 
 
-def _heading(title: str, time: int) -> str:
-    return f"{html.escape(title)}<br><sub>after {time} symbol{'s' * (time != 1)}</sub>"
+def _heading(title: str, time: int) -> Json:
+    return {"text": f"{html.escape(title)}<br><sub>after {time} symbol{'s' * (time != 1)}</sub>"}
 
 
 def _layout(scenes: Mapping[str, str], title: str, last: int) -> Json:
     """The layout of the scenes side by side, with a slider and buttons."""
-    share = 1 / len(scenes)
-    play: Json = {"frame": {"duration": STEP_MS, "redraw": True}, "fromcurrent": True}
-    stop: Json = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate"}
+    play = {"frame": {"duration": STEP_MS, "redraw": True}, "fromcurrent": True}
+    stop = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate"}
     buttons = [
         {"label": "play", "method": "animate", "args": [None, play]},
         {"label": "pause", "method": "animate", "args": [[None], stop]},
     ]
     steps = [{"label": str(time), "method": "animate", "args": [[str(time)], stop]} for time in range(last + 1)]
-    spaces = {
-        scene: {
-            "domain": {"x": [(place + 0.02) * share, (place + 0.98) * share], "y": [0, 1]},
-            "aspectmode": "cube",
-            "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.0}},
-            **{f"{axis}axis": {"title": {"text": f"{group} {unit}"}} for unit, axis in enumerate("xyz", start=1)},
-        }
-        for place, (group, scene) in enumerate(scenes.items())
-    }
-    return {
-        "title": {"text": _heading(title, 0)},
+    layout: Json = {
+        "title": _heading(title, 0),
         "legend": {"title": {"text": "words"}},
         "margin": {"l": 10, "r": 10, "t": 80, "b": 10},
         "updatemenus": [{"type": "buttons", "direction": "left", "x": 0, "y": 0, "yanchor": "top", "buttons": buttons}],
         "sliders": [{"currentvalue": {"prefix": "symbols read: "}, "x": 0.12, "len": 0.85, "steps": steps}],
-        **spaces,
     }
+    for place, (group, scene) in enumerate(scenes.items()):
+        layout[scene] = {
+            "domain": {"x": [(place + 0.02) / len(scenes), (place + 0.98) / len(scenes)], "y": [0, 1]},
+            "aspectmode": "cube",
+            "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.0}},
+            **{f"{axis}axis": {"title": {"text": f"{group} {unit}"}} for unit, axis in enumerate("xyz", start=1)},
+        }
+    return layout

@@ -1,6 +1,7 @@
 """The house style of all figures: colours, headings, colour bars, and how figures become pixels and files."""
 
 import logging
+import math
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
@@ -60,6 +61,16 @@ def heading(figure: Figure, title: str) -> Text:
     width, height = figure.get_size_inches()
     is_laid_out = figure.get_layout_engine() is not None  # which makes room for the heading, and so chooses y
     return figure.suptitle(title, x=EDGE / width, y=None if is_laid_out else 1 - EDGE / height, ha="left", va="top")
+
+
+def tiles(number: int, columns: int, size: tuple[float, float], edge: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """A figure of panels of a size in inches, which hide their axes, with an edge around all; the panels, [number]."""
+    rows = max(1, math.ceil(number / columns))
+    figure = Figure(figsize=(size[0] * columns + edge[0], size[1] * rows + edge[1]), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    return figure, panels[:number]
 
 
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

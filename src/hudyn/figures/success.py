@@ -1,4 +1,4 @@
-"""The figure of how many members have succeeded by when."""
+"""The success rate of a population against time."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,14 +12,14 @@ from hudyn.metrics.success import wilson_interval
 
 @in_style
 def success_curves(first: Tensor, sustained: Tensor, last: int, unit: str, what: str, title: str) -> Figure:
-    """Share of members that have succeeded, against time, with its 95 % interval.
+    """Share of members that have succeeded against time, with its 95 % interval.
 
     Args:
-        first: when each member succeeded first, NaN for never, [members].
-        sustained: when each member succeeded for good, NaN for never, [members].
-        last: when training ended.
-        unit: what time is counted in.
-        what: what success is.
+        first: time of each member's first success, NaN if there was none, [members].
+        sustained: time from which each member succeeded until the end, NaN if it did not, [members].
+        last: time of the end of training.
+        unit: unit of time.
+        what: name of a success.
         title: heading.
     """
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
@@ -49,13 +49,13 @@ def success_curves(first: Tensor, sustained: Tensor, last: int, unit: str, what:
 def _curve(
     axes: Axes, times: Tensor, last: int, colour: str, width: float, label: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the curve; return the moments at which it rises, and the number of members that have succeeded then."""
+    """Draw the curve; return the times at which it rises, and the number of successful members from then on."""
     members = len(times)
     known = np.sort(times[~times.isnan()].numpy())
     moments = np.concatenate([[1], known, [last]])
     counts = np.concatenate([np.arange(len(known) + 1), [len(known)]])
-    told = f"{label}: {len(known)} of {members}"
+    label = f"{label}: {len(known)} of {members}"
     if len(known):
-        told += f", half of them from {axes.get_xlabel()} {np.median(known):,.0f} on"
-    axes.plot(moments, counts / members, drawstyle="steps-post", color=colour, linewidth=width, label=told)
+        label += f", median {axes.get_xlabel()} {np.median(known):,.0f}"
+    axes.plot(moments, counts / members, drawstyle="steps-post", color=colour, linewidth=width, label=label)
     return moments, counts
