@@ -87,17 +87,8 @@ def together(
     shape = 1 + network.has_context, members, batch, network.hidden_size
     carried = torch.stack(state) if state else torch.empty(shape, dtype=network.bias.dtype)
     with fused_steps(optimizer, [*parameters, *learned], members, updates) as steps:
-        losses = make_updates(
-            cell_name(network),
-            network.alphabet_size,
-            symbols,
-            lengths,
-            carried,
-            begins=not state,
-            stream=stream,
-            learned=sum(tensor.numel() for tensor in learned) // members,
-            steps=steps,
-        )
+        arguments = symbols, lengths, carried, not state, stream, sum(p.numel() for p in learned) // members, steps
+        losses = make_updates(cell_name(network), network.alphabet_size, *arguments)
     return losses, tuple(carried) if stream else ()
 
 
@@ -205,12 +196,10 @@ recurrent_losses.register_autograd(_scale_gradients, setup_context=_keep_gradien
 
 
 def cell_name(network: RecurrentNetwork) -> str:
-    """The cell of `network`: ``srn_tanh``, ``srn_relu``, ``lstm``, ``lstm_peepholes``, ``gru``."""
-    if isinstance(network, SRN):
-        return f"srn_{network.activation}"
-    if isinstance(network, LSTM) and network.peepholes is not None:
-        return "lstm_peepholes"
-    return type(network).__name__.lower()
+    """The cell of `network`: ``srn``, ``srn_relu``, ``lstm``, ``lstm_peepholes``, ``gru``."""
+    relu = isinstance(network, SRN) and network.activation == "relu"
+    peepholes = isinstance(network, LSTM) and network.peepholes is not None
+    return type(network).__name__.lower() + ("_relu" if relu else "_peepholes" if peepholes else "")
 
 
 def _network(population: Population) -> RecurrentNetwork:

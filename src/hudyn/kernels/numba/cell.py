@@ -60,16 +60,12 @@ def backward(cell, text, length, d_start, weights, slopes, work):
 @inlined
 def workspace(positions, cell, dtype):
     """A workspace for sequences of at most `positions` symbols, the last of which is only predicted."""
+    size = cell.hidden_size
     return Workspace(
-        hidden=np.empty((positions, cell.hidden_size), dtype),
-        context=np.empty((positions, cell.hidden_size), dtype),
-        squashed=np.empty((positions, cell.hidden_size), dtype),
-        gates=np.empty((positions, 4, cell.hidden_size), dtype),
-        d_hidden=np.empty((positions, cell.hidden_size), dtype),
-        carry=np.empty((2, cell.hidden_size), dtype),
-        nets=np.empty(4 * cell.hidden_size, dtype),
-        probabilities=np.empty(cell.alphabet_size, dtype),
-    )
+        np.empty((positions, size), dtype), np.empty((positions, size), dtype), np.empty((positions, size), dtype),
+        np.empty((positions, 4, size), dtype), np.empty((positions, size), dtype), np.empty((2, size), dtype),
+        np.empty(4 * size, dtype), np.empty(cell.alphabet_size, dtype),
+    )  # fmt: skip
 
 
 @inlined

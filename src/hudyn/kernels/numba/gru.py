@@ -7,19 +7,14 @@ from hudyn.kernels.numba.cell import ONE, ZERO, backward, forward, parameters_of
 from hudyn.kernels.numba.compile import implements
 
 
-class GRU(NamedTuple):
+class Cell(NamedTuple):
     """Sizes of a GRU."""
 
     alphabet_size: int
     hidden_size: int
 
 
-def cell(alphabet_size: int, hidden_size: int, variant: str) -> GRU:
-    """The cell of a network; there are no variants."""
-    return GRU(alphabet_size, hidden_size)
-
-
-@implements(parameters_of, GRU)
+@implements(parameters_of, Cell)
 def _parameters_of(cell, vector):
     size, alphabet = cell.hidden_size, cell.alphabet_size
     input_weight, rest = take(vector, 3 * size, alphabet)
@@ -29,7 +24,7 @@ def _parameters_of(cell, vector):
     return GRUParameters(input_weight, hidden_weight, bias, candidate_bias, output_weight, output_bias)
 
 
-@implements(forward, GRU)
+@implements(forward, Cell)
 def _forward(cell, text, length, weights, work):
     size, w, bias = cell.hidden_size, weights.input_weight, weights.bias
     hidden, gates, from_hidden = work.hidden, work.gates, work.nets
@@ -50,7 +45,7 @@ def _forward(cell, text, length, weights, work):
             hidden[time + 1, unit] = (ONE - update) * candidate + update * hidden[time, unit]
 
 
-@implements(backward, GRU)
+@implements(backward, Cell)
 def _backward(cell, text, length, d_start, weights, slopes, work):
     size, hidden, gates, deltas = cell.hidden_size, work.hidden, work.gates, work.nets
     carry, gated = work.carry[0], work.carry[1]

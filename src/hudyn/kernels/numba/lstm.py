@@ -7,20 +7,15 @@ from hudyn.kernels.numba.cell import ONE, backward, forward, parameters_of, sigm
 from hudyn.kernels.numba.compile import implements
 
 
-class LSTM(NamedTuple):
+class Cell(NamedTuple):
     """Sizes of an LSTM, and whether it has peepholes."""
 
     alphabet_size: int
     hidden_size: int
-    peepholes: bool
+    peepholes: bool = False
 
 
-def cell(alphabet_size: int, hidden_size: int, variant: str) -> LSTM:
-    """The cell of a network; `variant` is ``peepholes`` or empty."""
-    return LSTM(alphabet_size, hidden_size, variant == "peepholes")
-
-
-@implements(parameters_of, LSTM)
+@implements(parameters_of, Cell)
 def _parameters_of(cell, vector):
     size, alphabet = cell.hidden_size, cell.alphabet_size
     input_weight, rest = take(vector, 4 * size, alphabet)
@@ -30,7 +25,7 @@ def _parameters_of(cell, vector):
     return LSTMParameters(input_weight, hidden_weight, rest[: 4 * size], peepholes, output_weight, output_bias)
 
 
-@implements(forward, LSTM)
+@implements(forward, Cell)
 def _forward(cell, text, length, weights, work):
     size, peepholes = cell.hidden_size, weights.peepholes
     hidden, context, squashed, gates, nets = work.hidden, work.context, work.squashed, work.gates, work.nets
@@ -58,7 +53,7 @@ def _forward(cell, text, length, weights, work):
             hidden[time + 1, unit] = output_gate * through
 
 
-@implements(backward, LSTM)
+@implements(backward, Cell)
 def _backward(cell, text, length, d_start, weights, slopes, work):
     size, peepholes, d_peepholes = cell.hidden_size, weights.peepholes, slopes.peepholes
     hidden, context, gates, deltas = work.hidden, work.context, work.gates, work.nets

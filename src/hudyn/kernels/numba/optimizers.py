@@ -1,5 +1,6 @@
 """The steps of torch's plain SGD and Adam inside a numba kernel; torch's optimizer keeps their state."""
 
+from collections import namedtuple
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,23 +13,9 @@ from torch.optim import Adam, Optimizer
 from hudyn.kernels.numba.compile import implements, operation
 from hudyn.population import member_vectors
 
-
-class SGDSettings(NamedTuple):
-    """Settings of SGD."""
-
-    momentum: np.floating
-    nesterov: bool
-    weight_decay: np.floating
-
-
-class AdamSettings(NamedTuple):
-    """Settings of Adam; a rate is 1 - beta."""
-
-    rate1: np.floating
-    beta2: np.floating
-    rate2: np.floating
-    epsilon: np.floating
-    weight_decay: np.floating
+# By their classes numba chooses the optimizer; a rate is 1 - beta.
+SGDSettings = namedtuple("SGDSettings", ("momentum", "nesterov", "weight_decay"))
+AdamSettings = namedtuple("AdamSettings", ("rate1", "beta2", "rate2", "epsilon", "weight_decay"))
 
 
 class Steps(NamedTuple):

@@ -100,9 +100,10 @@ def predictions(
 
 
 def _cell(name: str, alphabet: int, hidden_size: int) -> Any:
-    """The NamedTuple of the cell called ``<module>`` or ``<module>_<variant>``."""
+    """The NamedTuple of a cell, whose name is that of its module, or ``<module>_<variant>``."""
     module, _, variant = name.partition("_")
-    return import_module(f"hudyn.kernels.numba.{module}").cell(alphabet, hidden_size, variant)
+    settings = {variant: True} if variant else {}
+    return import_module(f"hudyn.kernels.numba.{module}").Cell(alphabet, hidden_size, **settings)
 
 
 def _arrays(*tensors: Tensor) -> list[np.ndarray]:

@@ -17,20 +17,15 @@ from hudyn.kernels.numba.cell import (
 from hudyn.kernels.numba.compile import implements, inlined
 
 
-class SRN(NamedTuple):
+class Cell(NamedTuple):
     """Sizes of an SRN, and whether its units are relu instead of tanh."""
 
     alphabet_size: int
     hidden_size: int
-    relu: bool
+    relu: bool = False
 
 
-def cell(alphabet_size: int, hidden_size: int, variant: str) -> SRN:
-    """The cell of a network; `variant` is ``tanh`` or ``relu``."""
-    return SRN(alphabet_size, hidden_size, variant == "relu")
-
-
-@implements(parameters_of, SRN)
+@implements(parameters_of, Cell)
 def _parameters_of(cell, vector):
     size, alphabet = cell.hidden_size, cell.alphabet_size
     input_weight, rest = take(vector, size, alphabet)
@@ -39,19 +34,19 @@ def _parameters_of(cell, vector):
     return SRNParameters(input_weight, hidden_weight, rest[:size], output_weight, after[:alphabet], after[alphabet:])
 
 
-@implements(initial_state, SRN)
+@implements(initial_state, Cell)
 def _initial_state(cell, weights, start):
     for unit in range(cell.hidden_size):
         start[0, unit] = _activation(cell.relu, weights.initial_hidden[unit])
 
 
-@implements(initial_state_back, SRN)
+@implements(initial_state_back, Cell)
 def _initial_state_back(cell, start, d_start, slopes):
     for unit in range(cell.hidden_size):
         slopes.initial_hidden[unit] += d_start[0, unit] * _derivative(cell.relu, start[0, unit])
 
 
-@implements(forward, SRN)
+@implements(forward, Cell)
 def _forward(cell, text, length, weights, work):
     size, hidden = cell.hidden_size, work.hidden
     for time in range(length):
@@ -62,7 +57,7 @@ def _forward(cell, text, length, weights, work):
             hidden[time + 1, unit] = _activation(cell.relu, net)
 
 
-@implements(backward, SRN)
+@implements(backward, Cell)
 def _backward(cell, text, length, d_start, weights, slopes, work):
     size, hidden, d_hidden, carry = cell.hidden_size, work.hidden, work.d_hidden, work.carry[0]
     for unit in range(size):

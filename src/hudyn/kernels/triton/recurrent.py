@@ -111,7 +111,13 @@ def _train(
     for time in range(length):
         w = tl.load(weights + place * alphabet + tl.load(text + time), placed & (block < fed), other=0.0)
         nets = w + b + tl.sum(u * hidden[None, None, :], axis=2)
-        hidden, context = _step(cell, nets, hidden, context, peepholes, gates + time * kept * size + unit, size, inside)
+        gate = gates + time * kept * size + unit
+        if cell == "srn" or cell == "srn_relu":
+            hidden = srn_step(cell, nets)
+        elif cell == "gru":
+            hidden = gru_step(nets, hidden, gate, size, inside)
+        else:
+            hidden, context = lstm_step(nets, context, peepholes, gate, size, inside)
         tl.store(hiddens + (time + 1) * size + unit, hidden, inside)
         if states == 2:
             tl.store(contexts + (time + 1) * size + unit, context, inside)
@@ -130,10 +136,16 @@ def _train(
     for ago in range(length):
         time = length - 1 - ago
         d_hidden += tl.load(outer + time * size + unit, inside, other=0.0)
-        before, gate = time * size + unit, gates + time * kept * size + unit
-        delta, d_hidden, d_context = _step_back(
-            cell, d_hidden, d_context, hiddens + before, contexts + before, peepholes, gate, size, inside
-        )
+        gate, before = gates + time * kept * size + unit, hiddens + time * size + unit
+        if cell == "srn" or cell == "srn_relu":
+            delta = srn_step_back(cell, d_hidden, tl.load(before + size, inside, other=0.0))
+            d_hidden = tl.zeros_like(d_hidden)
+        elif cell == "gru":
+            delta, d_hidden = gru_step_back(d_hidden, tl.load(before, inside, other=0.0), gate, size, inside)
+        else:
+            earlier = contexts + time * size + unit
+            delta, d_context = lstm_step_back(d_hidden, d_context, earlier, peepholes, gate, size, inside)
+            d_hidden = tl.zeros_like(d_hidden)
         tl.store(deltas + time * blocks * size + place, delta, placed)
         d_hidden += tl.sum(tl.sum(u * delta[:, :, None], axis=1), axis=0)
     tl.store(d_start + begin, d_hidden, inside)
@@ -146,33 +158,6 @@ def _train(
             text, length, hiddens, contexts, deltas, slopes, slopes + at_hidden_weight, slopes + at_bias,
             slopes + at_peepholes, index, cell, alphabet, size, blocks, letters, wide, chunk,
         )  # fmt: skip
-
-
-@triton.jit
-def _step(cell: tl.constexpr, nets, hidden, context, peepholes, gate, size: tl.constexpr, inside):
-    """Hidden and context state after net inputs [blocks, wide]; stores at `gate` what `_step_back` needs."""
-    if cell == "srn_tanh" or cell == "srn_relu":
-        hidden = srn_step(cell, nets)
-    elif cell == "gru":
-        hidden = gru_step(nets, hidden, gate, size, inside)
-    else:
-        hidden, context = lstm_step(nets, context, peepholes, gate, size, inside)
-    return hidden, context
-
-
-@triton.jit
-def _step_back(cell: tl.constexpr, d_hidden, d_context, hiddens, contexts, peepholes, gate, size: tl.constexpr, inside):
-    """Derivatives by the net inputs, and by the previous states except through the net inputs."""
-    before, after = tl.load(hiddens, inside, other=0.0), tl.load(hiddens + size, inside, other=0.0)
-    if cell == "srn_tanh" or cell == "srn_relu":
-        delta = srn_step_back(cell, d_hidden, after)
-        d_hidden = tl.zeros_like(d_hidden)
-    elif cell == "gru":
-        delta, d_hidden = gru_step_back(d_hidden, before, gate, size, inside)
-    else:
-        delta, d_context = lstm_step_back(d_hidden, d_context, contexts, peepholes, gate, size, inside)
-        d_hidden = tl.zeros_like(d_hidden)
-    return delta, d_hidden, d_context
 
 
 @triton.jit
