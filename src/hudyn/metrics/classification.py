@@ -1,4 +1,4 @@
-"""What every member of a population chose for every item, and the scores that follow from it."""
+"""The class that every member predicts for every item, and the scores that follow."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from torchmetrics.utilities import dim_zero_cat
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of all members on one split.
+    """The predictions of all members on one split.
 
     Attributes:
-        choices: class chosen, [members, items].
-        confidences: probability given to it, [members, items].
-        targets: the true class, [items].
+        choices: predicted class, [members, items].
+        confidences: its predicted probability, [members, items].
+        targets: true class, [items].
         losses: mean negative log-likelihood of the true class in nats, [members].
     """
 
@@ -27,19 +27,19 @@ class Choices:
 
     @classmethod
     def collected(cls, by: "MemberChoices", members: int) -> "Choices":
-        """What `by` has collected of a population of `members`."""
+        """The predictions that a metric has collected from `members` networks."""
         *tables, targets = by.compute()  # torchmetrics drops the axes of a single member's single item
         choices, confidences, losses = (table.reshape(members, -1) for table in tables)
         return cls(choices, confidences, targets.reshape(-1), losses.double().mean(dim=1))
 
     @property
     def accuracies(self) -> Tensor:
-        """Share of items whose class was chosen rightly, [members]."""
+        """Share of items whose class is predicted correctly, [members]."""
         return (self.choices == self.targets).double().mean(dim=1)
 
 
 class MemberChoices(Metric):
-    """Collects the choices of each member over the batches, and devices, of an evaluation."""
+    """Collects the predictions of each member over the batches, and devices, of an evaluation."""
 
     full_state_update = False
     choices: list[Tensor]
@@ -54,7 +54,7 @@ class MemberChoices(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, outputs: Tensor, targets: Tensor, places: Tensor) -> None:
-        """Take in one batch.
+        """Add one batch.
 
         Args:
             outputs: log-probabilities, or any logits, of the classes, [members, batch, classes].
@@ -96,7 +96,7 @@ class MemberMeans(Metric):
             self.add_state(name, torch.zeros(shape), dist_reduce_fx="sum", persistent=True)
 
     def update(self, losses: Tensor, right: Tensor, items: int) -> None:
-        """Take in sums over items: losses in nats [members], right choices [members], and the number of items."""
+        """Add sums over items: losses in nats [members], correct predictions [members], and the number of items."""
         self.loss += losses
         self.right += right
         self.items += items
@@ -131,22 +131,22 @@ def item_losses(log_probabilities: Tensor, targets: Tensor) -> Tensor:
 
 
 def confusion_matrices(choices: Tensor, targets: Tensor, classes: int) -> Tensor:
-    """How often each class was taken for each.
+    """Confusion matrices of all members.
 
     Args:
-        choices: class chosen, [members, items].
+        choices: predicted class, [members, items].
         targets: true class, [items].
         classes: number of classes.
 
     Returns:
-        counts, int64 [members, classes, classes]: rows are the target, columns the choice.
+        counts, int64 [members, classes, classes]: rows are the true class, columns the predicted one.
     """
     return torch.stack([multiclass_confusion_matrix(own, targets, classes) for own in choices])
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Items of class `target` taken for class `choice`."""
+    """Items of class `target` classified as `choice`."""
 
     target: int
     choice: int
@@ -167,18 +167,18 @@ def ranked_confusions(matrix: Tensor) -> list[Confusion]:
 
 
 def precisions(matrices: Tensor) -> Tensor:
-    """Share of the items taken for a class that are of it, [members, classes]; NaN where none was taken for it."""
+    """Share of the items classified as a class that belong to it, [members, classes]; NaN if there are none."""
     return matrices.diagonal(dim1=1, dim2=2) / matrices.sum(dim=1)
 
 
 def recalls(matrices: Tensor) -> Tensor:
-    """Share of the items of a class that are taken for it, [members, classes]; NaN where there are none."""
+    """Share of the items of a class that are classified as it, [members, classes]; NaN if there are none."""
     return matrices.diagonal(dim1=1, dim2=2) / matrices.sum(dim=2)
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One item of class `target`, at `place` of its split, taken for `choice` with probability `confidence`."""
+    """The item at `place` of its split, of class `target`, classified as `choice` with probability `confidence`."""
 
     place: int
     target: int
@@ -187,7 +187,7 @@ class Mistake:
 
 
 def confident_mistakes(result: Choices, member: int, limit: int) -> list[Mistake]:
-    """The `limit` mistakes that `member` was surest of, surest first."""
+    """The `limit` most confident mistakes of `member`, most confident first."""
     choices, confidences = result.choices[member], result.confidences[member]
     wrong = (choices != result.targets).nonzero()[:, 0]
     order = wrong[confidences[wrong].argsort(descending=True, stable=True)[:limit]]

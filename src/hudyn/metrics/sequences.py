@@ -1,4 +1,4 @@
-"""Scores of networks that predict the next symbol, against the true distribution of the language."""
+"""Scores of next-symbol prediction against the true distribution of the language."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from torch import Tensor
 
 from hudyn.languages import Text
 
-ASSUMED = (0.8, 0.2)  # of a and b while a's are read, in the assignment's squared error
+ASSUMED = (0.8, 0.2)  # probability of a and b after an a, as the assignment's squared error assumes
 
 
 @dataclass
 class ScoredTexts:
-    """Texts that networks are scored on, one a row, padded.
+    """Texts on which networks are scored, one a row, padded.
 
     Attributes:
         symbols: indices into the alphabet, [texts, time].
-        read: whether there is a symbol, bool [texts, time].
+        read: whether a position holds a symbol, not padding, bool [texts, time].
         probabilities: true distribution of the next symbol, [texts, time, alphabet].
         determined: whether the next symbol is determined, bool [texts, time].
         states: state labels, [texts, time].
@@ -31,7 +31,7 @@ class ScoredTexts:
 
     @classmethod
     def of(cls, texts: list[Text]) -> "ScoredTexts":
-        """The texts, padded to the longest."""
+        """Pad texts to the longest."""
         longest = max(len(text.symbols) for text in texts)
 
         def padded(parts: list[np.ndarray]) -> Tensor:
@@ -49,7 +49,7 @@ class ScoredTexts:
         )
 
     def to(self, device: torch.device) -> "ScoredTexts":
-        """The same on a device."""
+        """The same texts on a device."""
         parts = (self.symbols, self.read, self.probabilities, self.determined, self.states)
         return ScoredTexts(*(part.to(device) for part in parts))
 
@@ -57,13 +57,13 @@ class ScoredTexts:
 def log_probabilities(logits: Tensor) -> Tensor:
     """Logarithms of the predicted probabilities, float64 [members, texts, time, alphabet].
 
-    In memory the alphabet comes first: over so few symbols that is several times as fast.
+    The alphabet comes first in memory, which is several times as fast for a small alphabet.
     """
     return logits.movedim(-1, 0).contiguous().double().log_softmax(0).movedim(0, -1)
 
 
 def likeliest(logits: Tensor) -> Tensor:
-    """The likeliest symbols, the first of equals, [members, texts, time]; over so few, faster than argmax."""
+    """The most probable symbol, the first of equals, [members, texts, time]; faster than argmax for few symbols."""
     most, found = logits[..., 0], torch.zeros(logits.shape[:-1], dtype=torch.int64, device=logits.device)
     for symbol in range(1, logits.shape[-1]):
         found.masked_fill_(logits[..., symbol] > most, symbol)
@@ -72,9 +72,9 @@ def likeliest(logits: Tensor) -> Tensor:
 
 
 def excess(logs: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
-    """Cross-entropy above the entropy of the language, in nats per symbol, [members].
+    """Excess cross-entropy over the entropy of the language, in nats per symbol, [members].
 
-    It is the mean over positions of the Kullback-Leibler divergence of the prediction from the true distribution.
+    This is the Kullback-Leibler divergence of the prediction from the true distribution, averaged over positions.
 
     Args:
         logs: logarithms of the predicted probabilities, [members, texts, time, alphabet].
@@ -86,10 +86,10 @@ def excess(logs: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
 
 
 def determined_right(choices: Tensor, probabilities: Tensor, determined: Tensor) -> Tensor:
-    """Share of the determined positions whose next symbol has the largest probability, [members].
+    """Accuracy at determined positions: the share whose next symbol is the most probable one, [members].
 
     Args:
-        choices: the `likeliest` symbols, [members, texts, time].
+        choices: the most probable symbols, [members, texts, time].
         probabilities: the true distributions, [texts, time, alphabet].
         determined: whether the next symbol is determined, bool [texts, time].
     """
@@ -98,22 +98,22 @@ def determined_right(choices: Tensor, probabilities: Tensor, determined: Tensor)
 
 
 def margin(logs: Tensor, probabilities: Tensor, determined: Tensor) -> Tensor:
-    """Least probability of the right symbol at a determined position, minus ½, [members]; see `excess`."""
+    """Minimum probability of the right symbol over determined positions, minus ½, [members]; see `excess`."""
     right = probabilities.argmax(-1).expand(logs.shape[:-1]).unsqueeze(-1)
     given = logs.gather(-1, right).squeeze(-1)  # [members, texts, time]
     return given.masked_fill(~determined, 0.0).amin(dim=(1, 2)).exp() - 0.5
 
 
 def legal_right(choices: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
-    """Share of the positions whose likeliest prediction is a legal next symbol, [members]; see `determined_right`."""
+    """Share of positions whose most probable symbol is legal there, [members]; see `determined_right`."""
     legal = (probabilities > 0).expand(len(choices), -1, -1, -1).gather(-1, choices.unsqueeze(-1)).squeeze(-1)
     return (legal & read).sum(dim=(1, 2)).double() / read.sum()
 
 
 def legal_above_others(logits: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
-    """Whether at every position each legal next symbol is likelier than every other, bool [members].
+    """Whether every legal next symbol is more probable than every illegal one, everywhere, bool [members].
 
-    This is the success of Hochreiter & Schmidhuber (1997) on the embedded Reber grammar.
+    This is Hochreiter & Schmidhuber's (1997) criterion of success on the embedded Reber grammar.
 
     Args:
         logits: predictions, [members, texts, time, alphabet].
@@ -127,9 +127,9 @@ def legal_above_others(logits: Tensor, probabilities: Tensor, read: Tensor) -> T
 
 
 def squared_error(logs: Tensor, assumed: Tensor, read: Tensor) -> Tensor:
-    """Mean over positions and symbols of the squared difference from the `assumed` distributions, [members].
+    """Squared difference from the `assumed` distributions, averaged over positions and symbols, [members].
 
-    It is what the assignment's code prints; a perfect predictor does not reach 0, but `squared_error_floor`.
+    The assignment's code prints this. A perfect predictor does not reach 0, only `squared_error_floor`.
     """
     errors = (logs.exp() - assumed).square().mean(-1)
     return (errors * read).sum(dim=(1, 2)) / read.sum()
@@ -142,7 +142,7 @@ def squared_error_floor(probabilities: Tensor, assumed: Tensor, read: Tensor) ->
 
 
 def assumed_distributions(symbols: Tensor, probabilities: Tensor) -> Tensor:
-    """What the assignment takes for true: 0.8 a and 0.2 b while a's are read, else the true distributions.
+    """What the assignment assumes: 0.8 a and 0.2 b after an a, elsewhere the true distributions.
 
     Args:
         symbols: [texts, time].

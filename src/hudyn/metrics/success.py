@@ -1,4 +1,4 @@
-"""How many members succeed, and after how many updates."""
+"""Which members succeed, and after how many updates."""
 
 import math
 from typing import Any
@@ -10,18 +10,18 @@ CONFIDENCE = 0.95
 
 
 class SuccessRecord(nn.Module):
-    """Of each member, how long it has had every item right, and since when; kept in checkpoints.
+    """How long each member has had every item right, and since when; kept in checkpoints.
 
     A member that has had every item right in `stop_after` updates in a row has succeeded for good: it is frozen.
-    Updates are counted from 1, and judged by what the network was just before them.
+    Updates count from 1. An update is judged by the network just before it.
 
     Args:
         members: size of the population.
-        stop_after: number of updates in a row.
+        stop_after: updates in a row with every item right after which a member is frozen.
 
     Attributes:
-        streak: updates in a row, the latest included, at which every item was right, int64 [members].
-        first: the first update at which every item was right, 0 where there was none, int64 [members].
+        streak: updates in a row, up to the latest, at which every item was right, int64 [members].
+        first: the first update at which every item was right, 0 if there was none, int64 [members].
         updates: updates made, int64 [members].
     """
 
@@ -41,13 +41,13 @@ class SuccessRecord(nn.Module):
         return self.streak >= self.stop_after
 
     def update(self, right: Tensor) -> Tensor:
-        """Take in one more update of the members that are not frozen.
+        """Record one more update of the members that are not frozen.
 
         Args:
             right: whether each member had every item right, bool [members].
 
         Returns:
-            whether each member is frozen from now on and was not before, bool [members].
+            whether each member became frozen by this update, bool [members].
         """
         active = ~self.frozen
         self.updates += active
@@ -57,12 +57,12 @@ class SuccessRecord(nn.Module):
 
     @property
     def first_success(self) -> Tensor:
-        """The first update at which every item was right, NaN where there was none, [members]."""
+        """The first update at which every item was right, NaN if there was none, [members]."""
         return torch.where(self.first > 0, self.first.double(), torch.nan)
 
     @property
     def sustained_success(self) -> Tensor:
-        """The first of the `stop_after` updates in a row at which every item was right, NaN where not, [members]."""
+        """The first of the `stop_after` updates in a row that froze a member, NaN if it is not frozen, [members]."""
         return torch.where(self.frozen, self.updates.double() - self.stop_after + 1, torch.nan)
 
 
@@ -71,7 +71,7 @@ class SuccessHistory(nn.Module):
 
     Attributes:
         updates: number of updates made before each evaluation.
-        solved: of each evaluation, whether each member was successful, bool [members].
+        solved: whether each member was successful at each evaluation, bool [members] each.
     """
 
     def __init__(self) -> None:
@@ -80,26 +80,26 @@ class SuccessHistory(nn.Module):
         self.solved: list[Tensor] = []
 
     def add(self, updates: int, solved: Tensor) -> None:
-        """Take in an evaluation, unless it is of the update of the last one."""
+        """Record an evaluation, unless one after the same update is recorded already."""
         if updates not in self.updates[-1:]:
             self.updates.append(updates)
             self.solved.append(solved.cpu())
 
     @property
     def first_success(self) -> Tensor:
-        """Updates before the first success, NaN where there was none, [members]."""
+        """Updates before the first success, NaN if there was none, [members]."""
         solved = torch.stack(self.solved)  # [evaluations, members]
         first = torch.tensor(self.updates)[solved.int().argmax(dim=0)].double()
         return torch.where(solved.any(dim=0), first, torch.nan)
 
     @property
     def sustained(self) -> Tensor:
-        """Whether the last fifth of the evaluations all found success, bool [members]."""
+        """Whether a member was successful at every evaluation of the last fifth, bool [members]."""
         return torch.stack(self.solved[-math.ceil(len(self.solved) / 5) :]).all(dim=0)
 
     @property
     def sustained_success(self) -> Tensor:
-        """Updates before the first of the successes that lasted to the end, NaN where not `sustained`, [members]."""
+        """Updates before the success that lasted to the end, NaN unless `sustained`, [members]."""
         solved = torch.stack(self.solved)
         lasting = solved.flip(0).int().cumprod(dim=0).sum(dim=0)  # evaluations at the end, [members]
         first = torch.tensor(self.updates)[(len(solved) - lasting).clamp(max=len(solved) - 1)].double()
@@ -110,19 +110,19 @@ class SuccessHistory(nn.Module):
         return {"updates": self.updates, "solved": torch.stack(self.solved) if self.solved else None}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take up what `get_extra_state` returned."""
+        """Restore what `get_extra_state` returned."""
         self.updates = list(state["updates"])
         self.solved = [] if state["solved"] is None else list(state["solved"])
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a success rate (Wilson 1927), from 0 to 1.
+    """The 95 % interval of a success rate, between 0 and 1 (Wilson 1927).
 
     >>> low, high = wilson_interval(8, 10)
     >>> f"{low:.4f} {high:.4f}"
     '0.4902 0.9433'
     """
-    from scipy.stats import binomtest  # takes a while to import
+    from scipy.stats import binomtest  # takes half a second to import
 
     interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)

@@ -1,4 +1,4 @@
-"""Loaders that hand many updates to one Lightning step and can be picked up again in the middle of an epoch."""
+"""Loaders that hand many updates to one Lightning step, and resume in the middle of an epoch."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ Chunk = TypeVar("Chunk")
 class UpdateLoader(Generic[Chunk]):
     """Yields the updates of an epoch in chunks, so that the trainer's overhead is paid once a chunk.
 
-    What an update holds depends on the epoch and its number alone, so the place in the epoch is all there is to
-    save: `state_dict` and `load_state_dict` are what Lightning calls to resume.
+    An update depends only on the epoch and its number, so the position in the epoch is all that has to be saved.
+    Lightning calls `state_dict` and `load_state_dict` to resume.
 
     Args:
         chunk: makes the chunk of updates first..last-1 of an epoch: ``chunk(epoch, first, last)``.
-        updates: number of updates an epoch.
-        updates_per_step: number of updates a chunk; the last chunk of an epoch may be shorter.
-        trainer: whose `max_steps` no chunk goes beyond; None for no such end.
+        updates: updates an epoch.
+        updates_per_step: updates a chunk; the last chunk of an epoch may be shorter.
+        trainer: no chunk goes beyond its `max_steps`; None for no such end.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class UpdateLoader(Generic[Chunk]):
     def __iter__(self) -> Iterator[Chunk]:
         while self.position < self.updates:
             first = self.position
-            whole = math.ceil(first / self.updates_per_step) + 1  # a chunk cut short is made up for by the next
+            whole = math.ceil(first / self.updates_per_step) + 1  # the next chunk completes one that was cut short
             last = min(whole * self.updates_per_step, self.updates)
             if self.trainer and self.trainer.max_steps >= 0:
                 last = min(last, first + self.trainer.max_steps - self.trainer.global_step)
@@ -47,20 +47,20 @@ class UpdateLoader(Generic[Chunk]):
 
     @property
     def sampler(self) -> "UpdateLoader[Chunk]":
-        """Itself: Lightning tells a loader's sampler which epoch begins."""
+        """Itself: Lightning calls `set_epoch` of a loader's sampler."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of `epoch`, unless it is the one under way."""
+        """Go to the start of `epoch`, unless it has begun already."""
         if epoch != self.epoch:
             self.epoch, self.position = epoch, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """The place reached, as plain values."""
+        """The position reached, as plain values."""
         return {"epoch": self.epoch, "position": self.position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a place that `state_dict` returned."""
+        """Continue from a position that `state_dict` returned."""
         self.epoch, self.position = state["epoch"], state["position"]
 
 

@@ -1,4 +1,4 @@
-"""What a population was in the course of its training."""
+"""Snapshots of a population during training."""
 
 import math
 from typing import Any
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 from hudyn.population import Population, member_vectors
 
-PER_DECADE = 32
+PER_DECADE = 32  # snapshots while the number of updates grows tenfold
 
 
 class Snapshots(nn.Module):
-    """The parameters of all members at chosen updates, the later the rarer; kept in checkpoints.
+    """The parameters of all members at chosen updates, ever further apart; kept in checkpoints.
 
     Attributes:
         updates: number of updates made before each snapshot.
-        vectors: of each snapshot the members' parameters, in the network's own order, [members, parameters].
+        vectors: the members' parameters at each snapshot, in the order of the network, [members, parameters].
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Snapshots(nn.Module):
 
     @staticmethod
     def next_after(update: int) -> int:
-        """The first update after `update` at which a snapshot is due: there are 32 for each power of ten.
+        """The first update after `update` at which a snapshot is due: 32 for each power of ten.
 
         >>> Snapshots.next_after(0), Snapshots.next_after(10), Snapshots.next_after(1000)
         (1, 11, 1075)
@@ -37,13 +37,13 @@ class Snapshots(nn.Module):
         return due
 
     def take(self, update: int, population: Population) -> None:
-        """Take a snapshot after `update` updates, unless there is one of them."""
+        """Take a snapshot after `update` updates, unless there is one already."""
         if update not in self.updates:
             self.updates.append(update)
             self.vectors.append(member_vectors(population.parameters(), population.members).cpu())
 
     def take_if_due(self, update: int, population: Population) -> None:
-        """Take a snapshot where the next after the last is due."""
+        """Take a snapshot if the next one is due."""
         if update >= self.next_after(self.updates[-1]):
             self.take(update, population)
 
@@ -52,6 +52,6 @@ class Snapshots(nn.Module):
         return {"updates": self.updates, "vectors": torch.stack(self.vectors) if self.vectors else None}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take up what `get_extra_state` returned."""
+        """Restore what `get_extra_state` returned."""
         self.updates = list(state["updates"])
         self.vectors = [] if state["vectors"] is None else list(state["vectors"])

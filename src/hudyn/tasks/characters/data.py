@@ -1,4 +1,4 @@
-"""KMNIST and its kin as a LightningDataModule: the whole set as bytes on the device, batches by index."""
+"""KMNIST, MNIST and FashionMNIST as a data module: the whole set as bytes on the device, batches by index."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class ImageBatch:
     """The images of one update, or of one step of an evaluation.
 
     Attributes:
-        images: float in [-1, 1], [batch, 1, 28, 28], or [members, batch, 1, 28, 28] where each member has its own.
+        images: float in [-1, 1], [batch, 1, 28, 28], or [members, batch, 1, 28, 28] if each member has its own.
         targets: classes, [batch] or [members, batch].
-        divisor: what a sum of losses over this batch is divided by to give the mean loss of the whole update.
+        divisor: divides the sum of losses over this batch to give the mean loss of the whole update.
         per_member: whether images and targets have a leading member axis.
     """
 
@@ -47,7 +47,7 @@ class ImageChunk:
 
     Attributes:
         images: as in `ImageBatch`, the batches joined.
-        targets: likewise.
+        targets: as in `ImageBatch`, joined in the same way.
         sizes: images of each update on this device.
         divisors: divisor of each update.
         per_member: whether images and targets have a leading member axis.
@@ -68,7 +68,7 @@ class ImageChunk:
 
 @dataclass
 class EvaluationBatch:
-    """Images of an evaluation, with their places in the split.
+    """Images of an evaluation, with their indices in the split.
 
     Attributes:
         images: float in [-1, 1], [batch, 1, 28, 28].
@@ -197,7 +197,7 @@ class KMNISTDataModule(TaskData[ImageChunk]):
             chosen = slice(begin, end)
             return ImageChunk(scaled(images[chosen]), targets[chosen], sizes, [float(s) for s in sizes], per_member)
         order = self._order(epoch, len(targets))[:, begin:end]  # [members or 1, images]
-        if devices > 1:  # each device takes its share of every update; the gradients are averaged over devices
+        if devices > 1:  # each device takes a share of every update; gradients are averaged over devices
             shares = [part[:, rank::devices] for part in order.split(sizes, 1)]
             order = torch.cat(shares, 1)
             local = [share.shape[1] for share in shares]
@@ -208,7 +208,7 @@ class KMNISTDataModule(TaskData[ImageChunk]):
         return ImageChunk(scaled(images[index]), targets[index], local, divisors, per_member)
 
     def _order(self, epoch: int, items: int) -> Tensor:
-        """Order of the training images in an epoch, [members, items], or [1, items] where it is the file's."""
+        """Order of the training images in an epoch, [members, items], or [1, items] for the order of the file."""
         if not self.shuffle:
             return torch.arange(items).unsqueeze(0)
         if self._last_order is None or self._last_order[0] != epoch:
@@ -231,15 +231,15 @@ def scaled(images: Tensor) -> Tensor:
 
 
 def stratified_choice(targets: Tensor, size: int, classes: int) -> Tensor:
-    """A random choice of `size` items with each class's share kept to within one item.
+    """Choose `size` items at random, with the share of each class kept to within one item.
 
     Args:
         targets: class of each item, [items].
-        size: how many to choose.
+        size: number of items to choose.
         classes: number of classes.
 
     Returns:
-        whether each item is chosen, bool [items]. The same for the same arguments.
+        whether each item is chosen, bool [items]; the same for the same arguments.
 
     Raises:
         ArgumentError: fewer than `size` + 1 items.

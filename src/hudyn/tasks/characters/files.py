@@ -1,4 +1,4 @@
-"""The four files of an MNIST-like set: fetched by torchvision, checked, and read into tensors."""
+"""The four files of an MNIST-like set: fetched by torchvision, verified, and read into tensors."""
 
 import contextlib
 import gzip
@@ -95,7 +95,7 @@ def fetch(root: Path, dataset: str) -> None:
 
 
 def _remove_empty(root: Path, folder: Path) -> None:
-    """Take back the folders made for a set that could not be fetched."""
+    """Remove the folders made for a set that could not be fetched."""
     for place in (folder, folder.parent, root):
         with contextlib.suppress(OSError):
             place.rmdir()
@@ -148,7 +148,7 @@ def _wrong(path: Path, what: str) -> HudynError:
 
 
 def _read_idx(path: Path, dataset: str, dimensions: int) -> Tensor:
-    """The array of bytes in an IDX file (LeCun's format: magic number, sizes, bytes), packed or not."""
+    """The array of bytes in an IDX file (LeCun's format: magic number, sizes, bytes), compressed or not."""
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":

@@ -1,4 +1,4 @@
-"""Labelled points of the plane as a LightningDataModule: the check grid, or any points from a CSV file."""
+"""Labelled points of the plane as a data module: the check grid, or points from a CSV file."""
 
 import csv
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class PointsChunk:
     Attributes:
         points: coordinates x and y, [items, 2].
         labels: 0. or 1., [items].
-        updates: number of updates, each on all points.
+        updates: number of updates; each is on all points.
     """
 
     points: Tensor
@@ -122,7 +122,7 @@ def read_points(path: Path) -> tuple[Tensor, Tensor]:
 
 
 def _problem(row: list[str]) -> str | None:
-    """What is wrong with a row of the file; an empty line is no row."""
+    """What is wrong with a row of the file; None for a sound row or an empty line."""
     if not any(row):
         return None
     if len(row) != len(COLUMNS):

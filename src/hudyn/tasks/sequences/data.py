@@ -1,4 +1,4 @@
-"""Sequences of a formal language as a LightningDataModule: words joined, every member on draws of its own."""
+"""Sequences of a formal language as a data module: joined words, drawn separately for every member."""
 
 import os
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from hudyn.metrics.sequences import ScoredTexts
 from hudyn.seeds import derived_seed
 from hudyn.tasks.base import TaskData
 
-BLOCK = 256  # sequences drawn together; fixed, so that the draws depend on nothing else
-EVALUATION_SEED = 1 << 62  # of the texts that every run is scored on
+BLOCK = 256  # sequences drawn at once; fixed, so that the draws depend on the seed alone
+EVALUATION_SEED = 1 << 62  # of the texts on which every run is scored
 
 
 @dataclass
@@ -44,8 +44,8 @@ class SequenceDataModule(TaskData[SequenceChunk]):
         batch_size: sequences an update.
         stream: whether each update starts from the state in which the last one ended.
         evaluation_interval: updates between two evaluations.
-        evaluation_sequences: number of sequences that networks are scored on; they are the same in every run.
-        example: text of the language that a report traces; one of those that networks are scored on if None.
+        evaluation_sequences: number of sequences on which networks are scored; the same in every run.
+        example: text of the language that a report traces; one of the scored texts if None.
         updates_per_step: updates that one Lightning step makes; the result does not depend on it.
         members: size of the population; each member draws its own sequences.
         seed: seed of member 0.
@@ -109,13 +109,13 @@ class SequenceDataModule(TaskData[SequenceChunk]):
 
     @cached_property
     def evaluation(self) -> ScoredTexts:
-        """The sequences that networks are scored on."""
+        """The sequences on which networks are scored."""
         generator = np.random.default_rng(derived_seed(EVALUATION_SEED, self.words))
         return ScoredTexts.of([self.language.text(self.words, generator) for _ in range(self.evaluation_sequences)])
 
     @cached_property
     def pairs(self) -> ScoredTexts:
-        """All ordered pairs of words of a counting language, up to the longest that is drawn."""
+        """All ordered pairs of words of a counting language, up to the longest word that is drawn."""
         assert isinstance(self.language, Counting)
         numbers = range(1, self.language.max_n + 1)
         return ScoredTexts.of([self.language.annotate([one, other]) for one in numbers for other in numbers])
