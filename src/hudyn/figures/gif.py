@@ -13,7 +13,8 @@ PALETTE = 128  # colours: half of what GIF allows, for smaller files
 def write_gif(frames: Sequence[np.ndarray], file: IO[bytes]) -> None:
     """Write images, uint8 [height, width, 3], into an open file as an animation that repeats for ever."""
     both = Image.fromarray(np.concatenate([frames[0], frames[-1]]))
-    palette = both.quantize(PALETTE, Image.Quantize.MAXCOVERAGE, kmeans=1)  # keeps white white
+    palette = both.quantize(PALETTE - 1, Image.Quantize.MAXCOVERAGE, kmeans=1)
+    palette.putpalette([*(palette.getpalette() or []), 255, 255, 255])  # or the background may get a tint
     first, *others = (Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
     durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
     first.save(file, format="gif", save_all=True, append_images=others, duration=durations, loop=0)

@@ -42,7 +42,7 @@ def moving_lines(
     rows = math.ceil(len(networks) / columns)
     key_columns = math.ceil((networks[0].hidden.out_features + 5) / LEGEND_ROWS)  # 5: points, regions and boundary
     left_of_key = LEFT + columns * (side_x + GAP)
-    height = max(HEADING + rows * (TITLE + side_y) + BOTTOM, SMALLEST_HEIGHT)
+    height = max(HEADING + rows * (TITLE + side_y) + BOTTOM, HEADING + SMALLEST_HEIGHT)
     figure = Figure(figsize=(left_of_key + KEY_WIDTH * key_columns, height))
     heading(figure, title)
     for place, (network, epoch) in enumerate(zip(networks, epochs, strict=True)):
@@ -53,7 +53,7 @@ def moving_lines(
         is_lowest, is_leftmost = place + columns >= len(networks), column == 0
         axes.set(xlabel="x" if is_lowest else "", ylabel="y" if is_leftmost else "")
         axes.tick_params(labelbottom=is_lowest, labelleft=is_leftmost)
-    corner = left_of_key / figure.get_figwidth(), 1 - (HEADING + TITLE) / height
+    corner = left_of_key / figure.get_figwidth(), 1 - HEADING / height
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, borderaxespad=0, ncols=key_columns)
     return figure
 
