@@ -17,11 +17,11 @@ import numpy as np
 import scipy.linalg
 import torch
 
-from hudyn.dynamics.automata import POWERS
 from hudyn.dynamics.counters import COUNTS, STILL, Phase, determination, phases, within_words, word_pairs
 from hudyn.dynamics.fixed_points import FixedPoint, SymbolMap
-from hudyn.dynamics.maps import in_double, step, unit_names
+from hudyn.dynamics.maps import in_double, step
 from hudyn.languages import Counting, Language
+from hudyn.languages.moore import EXPONENTS
 from hudyn.metrics.sequences import ScoredTexts, determined_right, likeliest
 from hudyn.metrics.success import wilson_interval
 from hudyn.networks.recurrent import RecurrentNetwork
@@ -256,7 +256,7 @@ def sentence(verdict: Verdict) -> str:
     how = "an oscillation" if verdict.kind is Kind.OSCILLATING else "distances on one side"
     one, other = verdict.directions
     powers = "·".join(
-        f"|λ_{own.symbol}|{str(ratio).translate(POWERS) if ratio > 1 else ''}"
+        f"|λ_{own.symbol}|{str(ratio).translate(EXPONENTS) if ratio > 1 else ''}"
         for own, ratio in zip(verdict.directions, verdict.ratios, strict=True)
     )
     return (
@@ -307,7 +307,7 @@ def _solved(network: RecurrentNetwork, language: Counting) -> bool:
 def _cells(network: RecurrentNetwork, language: Counting, read: Sequence[Phase]) -> tuple[Cell, ...]:
     """The cell of each phase but the first: of those without an obstacle, or else of all, the most linear."""
     size = network.hidden_size
-    names, numbers = unit_names(network)[size:], np.unique(word_pairs(language))
+    names, numbers = network.unit_names[size:], np.unique(word_pairs(language))
     slopes = np.stack([within_words(phase, phase.states[:, size:])[0] for phase in read], axis=1)  # [cells, phases]
     found = []
     for place, phase in enumerate(read[1:], start=1):

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from hudyn.dynamics.maps import in_double, unit_names
+from hudyn.dynamics.maps import in_double
 from hudyn.languages import Counting
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks.recurrent import SRN, RecurrentNetwork
@@ -143,7 +143,7 @@ def counters(network: RecurrentNetwork, language: Counting) -> Counters:
         ValueError: a parameter is not finite, or the alphabets differ.
     """
     read = phases(in_double(network), language)
-    units = unit_names(network)
+    units = network.unit_names
     rectified = isinstance(network, SRN) and network.activation == "relu"
     bounds = np.array([np.inf if rectified or unit.startswith("context") else 1.0 for unit in units])
     lines, courses = (

@@ -9,8 +9,8 @@ import torch
 from scipy.cluster.hierarchy import leaves_list, linkage
 from torch import Tensor
 
-from hudyn.dynamics.automata import MooreMachine, difference, language_machine
 from hudyn.languages import Counting, Language
+from hudyn.languages.moore import MooreMachine, difference
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks.recurrent import RecurrentNetwork, Trajectory
 
@@ -177,9 +177,9 @@ def states_against_n(network: RecurrentNetwork, language: Counting, ns: Iterable
     """
     counts = []
     for n in ns:
-        own = Counting(language.ratios, n)
+        own = language.up_to(n)
         texts = ScoredTexts.of([own.annotate([first, n + 1 - first]) for first in range(1, n + 1)])
-        found, right = extract(network, own, texts), language_machine(own)
+        found, right = extract(network, own, texts), own.automaton()
         states = len(found.machine) if found.consistent else None
         equivalent = found.consistent and difference(found.machine, right) is None
         counts.append(StateCount(n, len(right), states, equivalent))

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from hudyn.dynamics.automata import MooreMachine, language_machine, minimise
 from hudyn.dynamics.extraction import legality_threshold
 from hudyn.errors import HudynError
-from hudyn.languages import Language
+from hudyn.languages import HasAutomaton
+from hudyn.languages.moore import MooreMachine, minimise
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks.recurrent import RecurrentNetwork, State
 
@@ -40,7 +40,7 @@ class Learned:
     note: str
 
 
-def learn(network: RecurrentNetwork, language: Language, texts: ScoredTexts) -> Learned:
+def learn(network: RecurrentNetwork, language: HasAutomaton, texts: ScoredTexts) -> Learned:
     """The automaton that L* learns from a network (Angluin 1987), on the question which symbols are expected next.
 
     What is expected is told by `legality_threshold` on the texts. The first symbols are those of the language: no
@@ -60,7 +60,7 @@ def learn(network: RecurrentNetwork, language: Language, texts: ScoredTexts) -> 
     with torch.no_grad():
         logits = network.run(texts.symbols).logits
     threshold = legality_threshold(logits[texts.read], texts.probabilities[texts.read])
-    first = language_machine(language).outputs[0]
+    first = language.automaton().outputs[0]
     assert first is not None
     found = learn_from(_Reader(network, language.alphabet, threshold), language.alphabet, first)
     return replace(found, note=f"{found.note} Expected is each symbol of probability {threshold:.3g} or more.")

@@ -68,12 +68,6 @@ def in_double(network: RecurrentNetwork) -> RecurrentNetwork:
     return copy.deepcopy(network).cpu().double().requires_grad_(False)
 
 
-def unit_names(network: RecurrentNetwork) -> tuple[str, ...]:
-    """Names of the units of the state: ``hidden 1`` and so on, then ``context 1``."""
-    kinds = ("hidden", "context") if network.has_context else ("hidden",)
-    return tuple(f"{kind} {unit}" for kind in kinds for unit in range(1, network.hidden_size + 1))
-
-
 def step(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int = 1) -> Tensor:
     """The states that follow when `symbols` [batch] are read in `states` [batch, units], so many times: F(h)."""
     from_input = network.from_input(symbols)
@@ -118,4 +112,4 @@ def drift(network: RecurrentNetwork, visited: Visits, symbol: int) -> Drift | No
     if not seen.any():
         return None
     change = (visited.after[seen] - visited.before[seen]).numpy()
-    return Drift(symbol, change.mean(axis=0), change.std(axis=0), len(change), unit_names(network))
+    return Drift(symbol, change.mean(axis=0), change.std(axis=0), len(change), network.unit_names)

@@ -14,13 +14,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.utils import vector_to_parameters
 
-from hudyn.dynamics.automata import Difference, MooreMachine, difference, language_machine, named
 from hudyn.dynamics.certificate import Kind, Share, Verdict, certify, record, sentence, survey
 from hudyn.dynamics.counters import Counters, counter_rows, counters
 from hudyn.dynamics.extraction import Extraction, extract, states_against_n
 from hudyn.dynamics.fixed_points import FixedPoint, SymbolMap, follow, symbol_maps
 from hudyn.dynamics.learner import learn
-from hudyn.dynamics.maps import unit_names
 from hudyn.errors import HudynError
 from hudyn.figures.automata import state_diagram
 from hudyn.figures.automaton_text import dot, mermaid
@@ -34,7 +32,8 @@ from hudyn.figures.phase_portraits import phase_portrait
 from hudyn.figures.portraits_in_training import portrait_animation
 from hudyn.figures.state_spaces import Reading, plotly_script, state_space
 from hudyn.figures.style import write_svg
-from hudyn.languages import Counting, FiniteState, Language
+from hudyn.languages import Counting, FiniteState, HasAutomaton, Language
+from hudyn.languages.moore import Difference, MooreMachine, difference, renamed
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks import RecurrentNetwork
 from hudyn.tasks.artifacts import Artifacts, Table
@@ -138,14 +137,15 @@ class DynamicsReport:
                 raise HudynError(f"Member {member} (seed {self.seed + member}) cannot be analysed: {error}.") from error
             apart = difference(extraction.machine, self._machine)
             if apart is None:
-                extraction = replace(extraction, machine=named(extraction.machine, self._machine))
+                extraction = replace(extraction, machine=renamed(extraction.machine, self._machine))
             found.append(MemberDynamics(network, maps, extraction, apart, counted, verdict))
         return found
 
     @cached_property
     def _machine(self) -> MooreMachine:
         """The language's own automaton."""
-        return language_machine(self.language, self.joined)
+        assert isinstance(self.language, HasAutomaton)
+        return self.language.automaton(self.joined)
 
     @cached_property
     def shares(self) -> tuple[Share, ...]:
@@ -373,7 +373,7 @@ class DynamicsReport:
 
     @property
     def _point_columns(self) -> list[str]:
-        units = [name.replace(" ", "_") for name in unit_names(self.networks[0])]
+        units = [name.replace(" ", "_") for name in self.networks[0].unit_names]
         values = [f"{part}_{place}" for place in range(1, len(units) + 1) for part in ("eigenvalue", "imaginary")]
         return ["member", "seed", "symbol", "period", "kind", "residual", *units, *values]
 
