@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from hudyn.dynamics.extraction import (
-    MOST_CLUSTERS,
+    MAX_CLUSTERS,
     StateCount,
     extract,
     extract_from,
@@ -204,7 +204,7 @@ def test_states_without_rhyme_or_reason_make_no_automaton():
     generator = np.random.default_rng(0)
     found = extract_from(generator.normal(size=states.shape), start, symbols, read, legal, alphabet)
     assert not found.consistent
-    assert found.notes[0].startswith(f"No automaton: no number of clusters up to {MOST_CLUSTERS}")
+    assert found.notes[0].startswith(f"No automaton: no number of clusters up to {MAX_CLUSTERS}")
 
 
 def test_a_state_that_never_changes_is_one_state():
@@ -290,7 +290,7 @@ def test_asking_for_what_is_expected_gives_the_language_back(name):
     found = learn_from(expects, own.alphabet, right.outputs[0])
     assert found.closed
     assert minimise(replace(found.machine, names=right.names)) == right
-    assert found.checked >= 6
+    assert found.tested >= 6
 
 
 def test_a_network_set_by_hand_is_learned_by_asking():
