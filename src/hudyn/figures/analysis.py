@@ -10,9 +10,9 @@ from torch import Tensor
 from hudyn.arguments import ArgumentError
 from hudyn.dynamics.analysis import Analysis
 from hudyn.dynamics.trajectories import WordTrajectory
+from hudyn.figures import components, mechanisms, phase_portraits, state_spaces
 from hudyn.figures.automata import state_diagram
 from hudyn.figures.counter_courses import counter_courses
-from hudyn.figures import components, mechanisms, phase_portraits, state_spaces
 from hudyn.figures.trajectories import Predictions, time_course
 from hudyn.languages import Countable, HasStateNames
 

@@ -289,9 +289,7 @@ def _files(
         maps = [symbol_maps(network, best.texts.symbols, best.texts.read) for network in course.networks]
         words = {word: torch.from_numpy(read.text.symbols) for word, read in best.trajectories.items()}
         title = _title(study, best, study.best, "phase portrait")
-        frames = portrait_animation(
-            course.networks, maps, course.updates, words, best.language.alphabet, title
-        )
+        frames = portrait_animation(course.networks, maps, course.updates, words, best.language.alphabet, title)
         gif = io.BytesIO()
         write_gif(frames, gif)
         files["figures/phase_portrait.gif"] = gif.getvalue()
