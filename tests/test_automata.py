@@ -10,9 +10,8 @@ import pytest
 import torch
 import yaml
 
-from hudyn.dynamics.automata import MooreMachine, difference, language_machine, minimise, named, written
 from hudyn.dynamics.extraction import (
-    MOST_CLUSTERS,
+    MAX_CLUSTERS,
     StateCount,
     extract,
     extract_from,
@@ -22,6 +21,7 @@ from hudyn.dynamics.extraction import (
 from hudyn.dynamics.learner import learn, learn_from
 from hudyn.errors import HudynError
 from hudyn.languages import Counting, CountingSum, Dyck, FiniteState, Palindrome
+from hudyn.languages.moore import MooreMachine, difference, minimise, renamed, with_exponents
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM
 
@@ -47,7 +47,7 @@ def scored(own, number=60, words=5):
 
 def trajectories(own, noise=0.02, units=12, number=60, words=5, seed=0):
     """What a network would do that has a place for each state of the language, [-1, 1] in each unit."""
-    machine, texts, generator = language_machine(own), scored(own, number, words), np.random.default_rng(seed)
+    machine, texts, generator = own.automaton(), scored(own, number, words), np.random.default_rng(seed)
     places = generator.uniform(-1, 1, (len(machine), units))
     symbols, read = texts.symbols.numpy(), texts.read.numpy()
     states = np.zeros((*symbols.shape, units))
@@ -78,7 +78,7 @@ def first_difference(one, other, length):
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_language_has_its_minimal_automaton(name):
-    machine = language_machine(language(name))
+    machine = language(name).automaton()
     assert len(machine) == STATES[name]
     text = language(name).text(200, np.random.default_rng(0))
     state = 0
@@ -88,21 +88,21 @@ def test_a_language_has_its_minimal_automaton(name):
 
 
 def test_words_that_are_not_joined_end_in_a_state_of_their_own():
-    machine = language_machine(language("reber"), joined=False)
+    machine = language("reber").automaton(joined=False)
     assert len(machine) == 8
     assert machine.targets[machine.run("BTXSE")] == (None,) * 7
-    assert difference(language_machine(language("reber")), machine).word == "BTXSEB"
+    assert difference(language("reber").automaton(), machine).word == "BTXSEB"
 
 
 @pytest.mark.parametrize(("ratios", "per_n"), [([1, 1], 2), ([1, 2], 3), ([1, 3], 4)])
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_counting_to_n_takes_a_state_for_each_number_of_symbols_that_are_left_or_read(ratios, per_n, n):
-    assert len(language_machine(Counting(ratios, n))) == per_n * n
+    assert len(Counting(ratios, n).automaton()) == per_n * n
 
 
 @pytest.mark.parametrize("own", [Dyck(1), Dyck(2), Palindrome(), CountingSum(), Counting([1, 2, 3])])
 def test_every_language_is_itself(own):
-    machine = language_machine(own)
+    machine = own.automaton()
     assert difference(machine, machine) is None
     for word in ("(())", "abmba", "aabccc", "abbccc"):
         if set(word) <= set(own.alphabet) and own.accepts(word):
@@ -136,7 +136,7 @@ def _behaviour(machine, state, word):
 
 
 def test_the_shortest_word_is_found_for_every_transition_that_is_changed():
-    right = language_machine(language("tomita_5"))
+    right = language("tomita_5").automaton()
     for state, symbol, target in itertools.product(range(4), range(3), [None, 0, 1, 2, 3]):
         rows = [list(row) for row in right.targets]
         rows[state][symbol] = target
@@ -151,18 +151,18 @@ def test_the_shortest_word_is_found_for_every_transition_that_is_changed():
 
 def test_automata_of_different_alphabets_are_not_compared():
     with pytest.raises(ValueError, match="same alphabet"):
-        difference(language_machine(language("reber")), language_machine(language("tomita_1")))
+        difference(language("reber").automaton(), language("tomita_1").automaton())
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_places_with_noise_give_the_language_back(name):
     found = extract_from(*trajectories(language(name)))
-    right = language_machine(language(name))
+    right = language(name).automaton()
     assert difference(found.machine, right) is None
     assert len(found.machine) == STATES[name]
     assert found.consistent
     assert found.purity == found.steps_right == found.outputs_right == 1
-    assert named(found.machine, right).names == right.names
+    assert renamed(found.machine, right).names == right.names
 
 
 def test_a_wrong_transition_is_found_by_its_shortest_word():
@@ -172,7 +172,7 @@ def test_a_wrong_transition_is_found_by_its_shortest_word():
     }
     found = extract_from(*trajectories(FiniteState(**given)))
     assert found.consistent
-    parted = difference(found.machine, language_machine(language("reber")))
+    parted = difference(found.machine, language("reber").automaton())
     assert str(parted) == "after BPVPS: S or X instead of E"
 
 
@@ -181,13 +181,13 @@ def test_clusters_that_do_the_same_are_one_state():
     far = np.random.default_rng(1).random(states.shape[:2]) < 0.5
     found = extract_from(states + 8 * far[:, :, None], *others)
     assert found.number > len(found.machine) == 7
-    assert difference(found.machine, language_machine(language("reber"))) is None
+    assert difference(found.machine, language("reber").automaton()) is None
 
 
 def test_one_unit_is_enough():
     states, start, *others = trajectories(language("tomita_5"), noise=0.001, units=1)
     found = extract_from(states, start, *others)
-    assert difference(found.machine, language_machine(language("tomita_5"))) is None
+    assert difference(found.machine, language("tomita_5").automaton()) is None
 
 
 def test_what_was_never_read_is_told():
@@ -196,7 +196,7 @@ def test_what_was_never_read_is_told():
     found = extract_from(states[read], start, *(own[read] for own in arrays), alphabet)
     assert found.unseen
     assert "never read there" in " ".join(found.notes)
-    assert difference(found.machine, language_machine(language("reber"))).one is None
+    assert difference(found.machine, language("reber").automaton()).one is None
 
 
 def test_states_without_rhyme_or_reason_make_no_automaton():
@@ -204,7 +204,7 @@ def test_states_without_rhyme_or_reason_make_no_automaton():
     generator = np.random.default_rng(0)
     found = extract_from(generator.normal(size=states.shape), start, symbols, read, legal, alphabet)
     assert not found.consistent
-    assert found.notes[0].startswith(f"No automaton: no number of clusters up to {MOST_CLUSTERS}")
+    assert found.notes[0].startswith(f"No automaton: no number of clusters up to {MAX_CLUSTERS}")
 
 
 def test_a_state_that_never_changes_is_one_state():
@@ -212,7 +212,7 @@ def test_a_state_that_never_changes_is_one_state():
     found = extract_from(np.zeros_like(states), start, symbols, read, np.ones_like(legal), alphabet)
     assert found.number == 1
     assert "The hidden states are all the same." in found.notes
-    assert str(difference(found.machine, language_machine(language("reber")))).startswith("after B: B or E or P or S")
+    assert str(difference(found.machine, language("reber").automaton())).startswith("after B: B or E or P or S")
     torn = extract_from(np.zeros_like(states), start, symbols, read, legal, alphabet)
     assert torn.number == 1
     assert not torn.consistent
@@ -237,7 +237,7 @@ def test_no_symbols_are_refused():
 @pytest.mark.parametrize("name", ["reber", "reber_embedded", "tomita_3"])
 def test_a_network_set_by_hand_has_the_automaton_of_its_grammar(name):
     found = extract(AutomatonSRN(**table(name)), language(name), scored(language(name)))
-    assert difference(found.machine, language_machine(language(name))) is None
+    assert difference(found.machine, language(name).automaton()) is None
     assert len(found.machine) == STATES[name]
     assert found.consistent
 
@@ -246,7 +246,7 @@ def test_a_network_set_by_hand_has_the_automaton_of_its_grammar(name):
 def test_an_untrained_network_has_another_automaton(build):
     torch.manual_seed(0)
     found = extract(build(7, 3), language("reber"), scored(language("reber")))
-    assert difference(found.machine, language_machine(language("reber"))).word == "B"
+    assert difference(found.machine, language("reber").automaton()).word == "B"
     assert len(found.units) == found.points.shape[1] == (6 if build is LSTM else 3)
 
 
@@ -275,14 +275,14 @@ def test_the_threshold_parts_legal_symbols_from_others_where_it_can():
 
 
 def test_words_are_written_with_powers():
-    assert [written(word) for word in ("", "ab", "aaabb", "a" * 12)] == ["", "ab", "a³b²", "a¹²"]
+    assert [with_exponents(word) for word in ("", "ab", "aaabb", "a" * 12)] == ["", "ab", "a³b²", "a¹²"]
 
 
 @pytest.mark.parametrize("name", [*TOMITA, "reber"])
 def test_asking_for_what_is_expected_gives_the_language_back(name):
     pytest.importorskip("aalpy")
     own = language(name)
-    right = language_machine(own)
+    right = own.automaton()
 
     def expects(word):
         return frozenset(own.alphabet[symbol] for symbol in np.flatnonzero(own.read(word).probabilities[-1]))
@@ -290,14 +290,14 @@ def test_asking_for_what_is_expected_gives_the_language_back(name):
     found = learn_from(expects, own.alphabet, right.outputs[0])
     assert found.closed
     assert minimise(replace(found.machine, names=right.names)) == right
-    assert found.checked >= 6
+    assert found.tested >= 6
 
 
 def test_a_network_set_by_hand_is_learned_by_asking():
     pytest.importorskip("aalpy")
     found = learn(AutomatonSRN(**table("reber")), language("reber"), scored(language("reber"), 10))
     assert found.closed
-    assert difference(found.machine, language_machine(language("reber"))) is None
+    assert difference(found.machine, language("reber").automaton()) is None
     assert found.note.startswith("L* closed")
 
 
@@ -311,7 +311,7 @@ def test_asking_one_that_counts_without_end_comes_to_an_end():
     found = learn_from(expects, ("a", "b"), frozenset("a"))
     assert not found.closed
     assert "did not close with" in found.note
-    assert difference(found.machine, language_machine(Counting([1, 1], 4))) is not None
+    assert difference(found.machine, Counting([1, 1], 4).automaton()) is not None
 
 
 def test_without_the_learner_it_is_told_what_to_install(monkeypatch):

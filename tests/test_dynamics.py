@@ -116,7 +116,7 @@ def test_one_hidden_unit_and_many(command):
 
 def test_a_report_that_fails_leaves_what_was_measured(command, monkeypatch):
     monkeypatch.setattr(
-        "hudyn.tasks.sequences.dynamics.DynamicsReport.draw", lambda self: (_ for _ in ()).throw(OSError(28, "full"))
+        "hudyn.tasks.sequences.dynamics._figures", lambda *arguments: (_ for _ in ()).throw(OSError(28, "full"))
     )
     outcome = command("experiment=srn_anbn", *QUICK, "members=1")
     assert outcome.status == 1

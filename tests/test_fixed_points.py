@@ -7,7 +7,8 @@ import pytest
 import scipy.optimize
 import torch
 
-from hudyn.dynamics.fixed_points import follow, symbol_maps
+from hudyn.dynamics.branches import follow
+from hudyn.dynamics.fixed_points import symbol_maps
 from hudyn.dynamics.maps import in_double, jacobians, step, visits
 from hudyn.languages import Counting
 from hudyn.networks import GRU, LSTM, SRN, CountingLSTM, CountingSRN, FixedPointSRN

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from matplotlib.patches import Circle, FancyArrowPatch
 
-from hudyn.dynamics.automata import MooreMachine, language_machine, named
 from hudyn.dynamics.extraction import extract_from
 from hudyn.figures.automata import state_diagram
 from hudyn.figures.automaton_text import dot, mermaid
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.languages import Counting, Dyck
+from hudyn.languages.moore import MooreMachine, renamed
 
 from .test_automata import TOMITA, language, trajectories
 
-MACHINES = {name: language_machine(language(name)) for name in ("reber", "reber_embedded", *TOMITA)}
-MACHINES |= {"anb2n": language_machine(Counting([1, 2], 4)), "dyck_1": language_machine(Dyck(1))}
+MACHINES = {name: language(name).automaton() for name in ("reber", "reber_embedded", *TOMITA)}
+MACHINES |= {"anb2n": Counting([1, 2], 4).automaton(), "dyck_1": Dyck(1).automaton()}
 QUOTED = MooreMachine(('"', "\\"), ((0, 1), (None, 0)), (None, frozenset()), ('say "a"', "b\\"))
 
 
@@ -83,7 +83,7 @@ def test_an_arrow_leads_from_circle_to_circle_and_through_no_other(name):
 def test_the_scatter_has_each_cluster_in_its_circle_and_names_the_states():
     right = MACHINES["reber"]
     found = extract_from(*trajectories(language("reber"), units=2))
-    found = replace(found, machine=named(found.machine, right))
+    found = replace(found, machine=renamed(found.machine, right))
     figure = cluster_scatter(found, "heading")
     circles = patches(figure, Circle)
     assert len(circles) == found.number

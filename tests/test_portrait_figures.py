@@ -11,13 +11,14 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.contour import QuadContourSet
 
+from hudyn.dynamics.branches import Branch
 from hudyn.dynamics.extraction import extract_from
-from hudyn.dynamics.fixed_points import Branch, SymbolMap, symbol_maps
+from hudyn.dynamics.fixed_points import SymbolMap, symbol_maps
 from hudyn.errors import HudynError
 from hudyn.figures import components
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.components import Components, principal_components
-from hudyn.figures.counters import counter_courses
+from hudyn.figures.counter_courses import counter_courses
 from hudyn.figures.eigenvalues import eigenvalue_course
 from hudyn.figures.fixed_points import FACES, MARKERS, eigenvalue_text
 from hudyn.figures.mechanisms import mechanism

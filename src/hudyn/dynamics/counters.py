@@ -7,31 +7,32 @@ from typing import Literal
 import numpy as np
 import torch
 
-from hudyn.dynamics.maps import in_double, unit_names
-from hudyn.languages import Counting
+from hudyn.arguments import ArgumentError
+from hudyn.dynamics.maps import in_double, unit_bounds
+from hudyn.languages import Countable
 from hudyn.metrics.sequences import ScoredTexts
-from hudyn.networks.recurrent import SRN, RecurrentNetwork
+from hudyn.networks.recurrent import RecurrentNetwork
 
-COUNTS = 0.9  # least R² at which a unit counts
-LINEAR = 0.99  # R² from which a linear course is taken for one, whatever else fits
-SATURATED = 0.05  # distance from its bounds at which a hidden unit or a gate is saturated
-STILL = 1e-9  # largest spread of a unit that does not move
-MOST_WORDS = 12  # that are read, each after each
+COUNTS = 0.9  # smallest R² of a unit that counts
+LINEAR = 0.99  # R² from which a course is called linear, whatever else fits
+SATURATED = 0.05  # distance from a bound, as a share of half the range, at which a hidden unit or a gate is saturated
+STILL = 1e-9  # largest standard deviation of a unit that does not move
+MAX_WORDS = 12  # words that are read, each after each: 144 pairs show a course, and more take longer
 
 Form = Literal["linear", "monotone", "alternating"]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """The steps at which one symbol was read, in words that follow others.
+    """The steps that read one symbol, in words that follow other words.
 
     Attributes:
         symbol: index into the alphabet.
-        words: index of the word of each step, [steps]; a word's steps come in order.
+        words: index of the word of each step, [steps]; the steps of a word are in order.
         counts: number of the symbol read so far in the word, [steps].
-        left: number of it that is still to come in the word, [steps].
+        left: number of the symbol still to come in the word, [steps].
         states: after each step, [steps, units].
-        gates: activation of each gate at each step by its name, [steps, hidden].
+        gates: activation of each gate at each step, by its name, [steps, hidden].
     """
 
     symbol: int
@@ -43,41 +44,40 @@ class Phase:
 
     @property
     def carried(self) -> np.ndarray:
-        """What a counter has to hold, [steps]: how many a's there were so far; of another symbol, how many are left."""
+        """What a counter must hold, [steps]: the number of a's so far; for other symbols, the number left."""
         return self.counts if self.symbol == 0 else self.left
 
     @property
     def followed(self) -> np.ndarray:
-        """Indices of the steps after which the same symbol came once more; the index after is the next step."""
+        """Indices of the steps after which the same symbol comes again, in the step with the next index."""
         return np.flatnonzero(self.words[1:] == self.words[:-1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Counters:
     """What each unit does in each phase of the words of a counting language.
 
-    In a phase a unit goes by x → ratio · x + change: a linear counter has a ratio of 1, and one that nears or leaves a
-    resting value geometrically has that of its distance, below 0 where it alternates around it.
+    In a phase, a unit x is described by x → ratio · x + change. A linear counter has a ratio of 1. A unit that
+    approaches or leaves a resting value geometrically has the ratio of its distance, negative if it alternates.
 
     Attributes:
         symbols: of the phases.
         units: names of the units.
-        slope: change per symbol, by least squares with an intercept of each word, [units, phases]; nan where no word
-            has two of the symbol.
-        linearity: R² of it within words, [units, phases]; 0 of a unit that does not move.
-        low: least value, [units, phases].
-        high: largest value, [units, phases].
-        saturation: share of the steps at which it is within 0.05 of -1 or 1, [units, phases]; nan of a context or
-            rectified unit.
-        ratio: of x at a step to x at the step before, by least squares with one intercept, [units, phases]; nan of a
+        slope: change per symbol, by least squares with an intercept for each word, [units, phases]; NaN if no word has
+            two of the symbol.
+        linearity: its R² within words, [units, phases]; 0 for a unit that does not move.
+        low: minimum, [units, phases].
+        high: maximum, [units, phases].
+        saturation: share of steps at which the unit is near a bound, [units, phases]; NaN for an unbounded unit.
+        ratio: of x at a step to x at the step before, by least squares with one intercept, [units, phases]; NaN for a
             unit that does not move.
-        rest: value that the ratio leaves as it is, [units, phases]; nan where there is none, or none in reach: out of
-            the unit's bounds, or farther off than the unit's range, from where no geometric course is told from a line.
-        linear: R² with which the count (of a's so far, of other symbols left) is linear in x, over all words,
+        rest: value that the ratio leaves unchanged, [units, phases]; NaN if there is none or if it is out of reach:
+            beyond the unit's bounds, or farther away than the unit's range, where a geometric course looks like a line.
+        linear: R² with which the count (a's so far; other symbols left) is linear in x, over all words,
             [units, phases].
-        geometric: the same in log |x - rest|.
+        geometric: the same for log |x - rest|.
         gate_mean: mean activation of each gate by its name, [hidden, phases].
-        gate_saturation: share of the steps at which it is within 0.05 of its bounds, [hidden, phases].
+        gate_saturation: share of steps at which the gate is near a bound, [hidden, phases].
     """
 
     symbols: tuple[str, ...]
@@ -96,17 +96,17 @@ class Counters:
 
     @property
     def read_back(self) -> np.ndarray:
-        """R² with which the count can be read from each unit, on whichever scale is better, [units, phases]."""
+        """R² with which the count can be decoded from each unit, on the better of the two scales, [units, phases]."""
         return np.maximum(self.linear, self.geometric)
 
     @property
     def counting(self) -> tuple[int | None, ...]:
-        """The unit that counts each symbol: the best to read back; None where R² is below 0.9 for all."""
+        """The unit that counts each symbol: the best to decode from; None if R² is below 0.9 for all."""
         best = self.read_back.round(9).argmax(axis=0)
         return tuple(int(unit) if self.read_back[unit, phase] >= COUNTS else None for phase, unit in enumerate(best))
 
     def form(self, unit: int, phase: int) -> Form:
-        """Whether the course is linear, or geometric from one side of its rest or from both in turn."""
+        """Whether a course is linear, or geometric on one side of its resting value or alternating between both."""
         if self.linear[unit, phase] >= min(LINEAR, self.geometric[unit, phase]):
             return "linear"
         return "alternating" if self.ratio[unit, phase] < 0 else "monotone"
@@ -117,9 +117,12 @@ class Counters:
         for phase, unit in enumerate(self.counting):
             if unit is not None:
                 courses.setdefault(self.units[unit], []).append(self._course(unit, phase))
-        parts = [f"{unit} {', '.join(own)}" for unit, own in courses.items()]
+        parts = [f"{unit} {', '.join(moves)}" for unit, moves in courses.items()]
         idle = [symbol for symbol, unit in zip(self.symbols, self.counting, strict=True) if unit is None]
         return "; ".join([*parts, *([f"no unit counts {' or '.join(idle)}"] if idle else [])])
+
+    def __repr__(self) -> str:
+        return f"Counters({self.describe()})"
 
     def _course(self, unit: int, phase: int) -> str:
         symbol, form = self.symbols[phase], self.form(unit, phase)
@@ -132,33 +135,35 @@ class Counters:
         return f"{verb} {self.rest[unit, phase]:.2f}{turns} by a factor of {abs(ratio):.2f} per {symbol}"
 
 
-def counters(network: RecurrentNetwork, language: Counting) -> Counters:
-    """What each unit does in each phase of the words up to the longest that is drawn, each after each.
+def counters(network: RecurrentNetwork, language: Countable) -> Counters:
+    """What each unit does in each phase of the words up to the longest in the texts, each after each.
 
     Args:
         network: recurrent, of any precision.
-        language: of counting, with the alphabet of `network`.
+        language: with the alphabet of `network`.
 
     Raises:
-        ValueError: a parameter is not finite, or the alphabets differ.
+        ArgumentError: a parameter is not finite, or the alphabets differ.
     """
     read = phases(in_double(network), language)
-    units = unit_names(network)
-    rectified = isinstance(network, SRN) and network.activation == "relu"
-    bounds = np.array([np.inf if rectified or unit.startswith("context") else 1.0 for unit in units])
-    lines, courses = (
-        [within_words(phase, phase.states) for phase in read],
-        [_geometric(phase, bounds) for phase in read],
-    )
+    lower, upper = unit_bounds(network)
+    margin = np.where(np.isfinite(upper), SATURATED * (upper - lower) / 2, 0)
+    lines = [within_words(phase, phase.states) for phase in read]
+    courses = [_geometric(phase, lower, upper) for phase in read]
     return Counters(
         symbols=language.alphabet,
-        units=units,
+        units=network.unit_names,
         slope=_columns(slope for slope, _ in lines),
         linearity=_columns(explained for _, explained in lines),
         low=_columns(phase.states.min(axis=0) for phase in read),
         high=_columns(phase.states.max(axis=0) for phase in read),
         saturation=_columns(
-            np.where(bounds == 1, (np.abs(phase.states) > 1 - SATURATED).mean(axis=0), np.nan) for phase in read
+            np.where(
+                np.isfinite(upper),
+                ((phase.states > upper - margin) | (phase.states < lower + margin)).mean(axis=0),
+                np.nan,
+            )
+            for phase in read
         ),
         ratio=_columns(ratio for ratio, _ in courses),
         rest=_columns(rest for _, rest in courses),
@@ -169,56 +174,59 @@ def counters(network: RecurrentNetwork, language: Counting) -> Counters:
         ),
         gate_mean={name: _columns(phase.gates[name].mean(axis=0) for phase in read) for name in network.gate_names},
         gate_saturation={
-            name: _columns(_shut_or_open(name, phase.gates[name]) for phase in read) for name in network.gate_names
+            name: _columns(_gate_saturation(name, phase.gates[name]) for phase in read) for name in network.gate_names
         },
     )
 
 
-def counter_rows(found: Counters) -> list[dict[str, str | float | int]]:
-    """A row a unit and phase, for a table; a hidden and a context unit of the same number share gates."""
+def counter_rows(counters: Counters) -> list[dict[str, str | float | int]]:
+    """A table row for each unit and phase; a hidden and a context unit of the same number share gates."""
     rows: list[dict[str, str | float | int]] = []
-    for unit, name in enumerate(found.units):
-        for phase, symbol in enumerate(found.symbols):
+    for unit, name in enumerate(counters.units):
+        for phase, symbol in enumerate(counters.symbols):
             row: dict[str, str | float | int] = {"unit": name, "symbol": symbol}
-            row["counts"] = int(found.counting[phase] == unit)
-            row["form"] = found.form(unit, phase) if found.read_back[unit, phase] >= COUNTS else ""
+            row["counts"] = int(counters.counting[phase] == unit)
+            row["form"] = counters.form(unit, phase) if counters.read_back[unit, phase] >= COUNTS else ""
             for column in ("slope", "linearity", "low", "high", "saturation", "ratio", "rest", "linear", "geometric"):
-                value = float(getattr(found, column)[unit, phase])
+                value = float(getattr(counters, column)[unit, phase])
                 row[column] = "" if np.isnan(value) else value
-            for gate in found.gate_mean:
-                own = unit % len(found.gate_mean[gate])
-                row[f"{gate}_mean"] = float(found.gate_mean[gate][own, phase])
-                row[f"{gate}_saturation"] = float(found.gate_saturation[gate][own, phase])
+            for gate, means in counters.gate_mean.items():
+                row[f"{gate}_mean"] = float(means[unit % len(means), phase])
+                row[f"{gate}_saturation"] = float(counters.gate_saturation[gate][unit % len(means), phase])
             rows.append(row)
     return rows
 
 
-def word_pairs(language: Counting) -> np.ndarray:
-    """The numbers of two words that follow each other, [pairs, 2]: all, or 12 spread evenly over them."""
-    numbers = np.unique(np.linspace(1, language.max_n, min(language.max_n, MOST_WORDS)).round().astype(int))
+def number_text(value: float) -> str:
+    """A number with two decimals and a proper minus sign.
+
+    >>> number_text(-0.5), number_text(-0.001)
+    ('−0.50', '0.00')
+    """
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def word_pairs(language: Countable) -> np.ndarray:
+    """The n of two consecutive words, [pairs, 2]: all pairs, or those of 12 evenly spread n."""
+    numbers = np.unique(np.linspace(1, language.max_n, min(language.max_n, MAX_WORDS)).round().astype(int))
     return np.stack(np.meshgrid(numbers, numbers, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 @torch.no_grad()
-def phases(network: RecurrentNetwork, language: Counting) -> tuple[Phase, ...]:
+def phases(network: RecurrentNetwork, language: Countable) -> tuple[Phase, ...]:
     """The phases of the second words of `word_pairs`.
 
     Args:
-        network: recurrent; states are of its precision.
-        language: of counting, with the alphabet of `network`.
+        network: recurrent; the states have its precision.
+        language: with the alphabet of `network`.
 
     Raises:
-        ValueError: the alphabets differ.
+        ArgumentError: the alphabets differ.
     """
-    if network.alphabet_size != len(language.alphabet):
-        raise ValueError(
-            f"language: expected an alphabet of the network's {network.alphabet_size} symbols, "
-            f"got {len(language.alphabet)}: {', '.join(language.alphabet)}"
-        )
+    check_alphabet(network, language.alphabet)
     first, second = word_pairs(language).T  # [texts]
     run = network.run(ScoredTexts.of([language.annotate(pair) for pair in word_pairs(language)]).symbols)
-    states = run.hidden if run.context is None else torch.cat([run.hidden, run.context], dim=2)
-    found = []
+    read = []
     begins = first * sum(language.ratios)  # of the phase, [texts]
     for symbol, ratio in enumerate(language.ratios):
         lengths = ratio * second
@@ -226,9 +234,19 @@ def phases(network: RecurrentNetwork, language: Counting) -> tuple[Phase, ...]:
         counts = np.concatenate([np.arange(1, length + 1) for length in lengths])
         steps = begins[words] + counts - 1
         gates = {name: gate[words, steps].numpy() for name, gate in run.gates.items()}
-        found.append(Phase(symbol, words, counts, lengths[words] - counts, states[words, steps].numpy(), gates))
+        read.append(Phase(symbol, words, counts, lengths[words] - counts, run.states[words, steps].numpy(), gates))
         begins = begins + lengths
-    return tuple(found)
+    return tuple(read)
+
+
+def check_alphabet(network: RecurrentNetwork, alphabet: tuple[str, ...]) -> None:
+    """Raise ArgumentError unless the network reads as many symbols as the language has."""
+    if network.alphabet_size != len(alphabet):
+        raise ArgumentError(
+            "language",
+            f"expected an alphabet of the network's {network.alphabet_size} symbols, "
+            f"got {len(alphabet)}: {', '.join(alphabet)}",
+        )
 
 
 def within_words(phase: Phase, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -244,7 +262,7 @@ def within_words(phase: Phase, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def determination(values: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """R² of the regression of `target` [steps] on each column of `values` [steps, units]; 0 of a constant column."""
+    """R² of the regression of `target` [steps] on each column of `values` [steps, units]; 0 for a constant column."""
     off, wanted = values - values.mean(axis=0), target - target.mean()
     spread, total = (off**2).sum(axis=0), (wanted**2).sum()
     moving = (spread > len(values) * STILL**2) & (total > 0)
@@ -252,14 +270,20 @@ def determination(values: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _centred(phase: Phase, values: np.ndarray) -> np.ndarray:
-    """The values [steps, ...] less the mean of their word."""
+    """The values [steps, ...] minus the mean of their word."""
     _, words, sizes = np.unique(phase.words, return_inverse=True, return_counts=True)
     sums = np.stack([np.bincount(words, column) for column in values.T], axis=1)
     return values - (sums / sizes[:, None])[words]
 
 
-def _geometric(phase: Phase, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ratio and rest of each unit, [units] each; nan where there is none."""
+def _geometric(phase: Phase, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ratio and resting value of each unit, [units] each; NaN where there is none.
+
+    Args:
+        phase: the steps.
+        lower: smallest possible value of each unit, [units].
+        upper: largest possible value, [units].
+    """
     before, after = phase.states[phase.followed], phase.states[phase.followed + 1]
     none = np.full(phase.states.shape[1], np.nan)
     if not len(before):
@@ -271,21 +295,21 @@ def _geometric(phase: Phase, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray
     change = after.mean(axis=0) - ratio * before.mean(axis=0)
     rest = np.divide(change, 1 - ratio, out=none.copy(), where=moving & (ratio != 1))
     low, high = phase.states.min(axis=0), phase.states.max(axis=0)
-    reach = (rest > np.maximum(2 * low - high, -bounds)) & (rest < np.minimum(2 * high - low, bounds))
-    return ratio, np.where(reach, rest, np.nan)
+    in_reach = (rest > np.maximum(2 * low - high, lower)) & (rest < np.minimum(2 * high - low, upper))
+    return ratio, np.where(in_reach, rest, np.nan)
 
 
 def _log_distance(states: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Logarithm of |x - rest| [steps, units]; 0 where there is no rest."""
+    """Logarithm of |x - rest| [steps, units]; 0 where there is no resting value."""
     return np.log(np.abs(np.where(np.isnan(rest), 1.0, states - rest)) + STILL)
 
 
-def _shut_or_open(name: str, activations: np.ndarray) -> np.ndarray:
-    """Share of the steps at which a gate is near a bound, [hidden]; the candidate's are -1 and 1, others' 0 and 1."""
+def _gate_saturation(name: str, activations: np.ndarray) -> np.ndarray:
+    """Share of steps at which a gate is near a bound, [hidden]; the bounds are ±1 for the candidate, else 0 and 1."""
     centred = activations if name == "candidate" else np.abs(activations - 0.5) + 0.5
     return (np.abs(centred) > 1 - SATURATED).mean(axis=0)
 
 
 def _columns(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """Values [units] of each phase together, [units, phases]."""
+    """The values [units] of each phase together, [units, phases]."""
     return np.stack(list(parts), axis=1)

@@ -1,4 +1,4 @@
-"""The map of the state that each symbol defines, and what a network does under it as it reads texts."""
+"""The map of the state that each symbol defines, and the steps that a network takes as it reads texts."""
 
 import copy
 from dataclasses import dataclass
@@ -7,15 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hudyn.arguments import ArgumentError
 from hudyn.networks.recurrent import RecurrentNetwork
+
+STEADY = 0.1  # a unit counts if the standard deviation of its steps is less than this share of their mean,
+MOVING = 0.01  # and their mean is larger than this
 
 
 @dataclass(frozen=True)
 class Visits:
-    """The steps that a network took as it read texts; a state is its hidden and, where there is one, context units.
+    """The steps that a network took as it read texts; a state is the hidden and, where there are any, context units.
 
     Attributes:
-        symbols: what was read, [steps].
+        symbols: the symbol of each step, [steps].
         before: states before, [steps, units].
         after: states after, [steps, units].
         again: whether the symbol before was the same, bool [steps].
@@ -29,13 +33,13 @@ class Visits:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far each unit of the state moves in a step under a symbol that is read again and again, as texts have it.
+    """How far each unit of the state moves per step while a symbol repeats, as in the texts.
 
     Attributes:
         symbol: index into the alphabet.
-        mean: of the change in a step, [units].
-        spread: its standard deviation, [units].
-        steps: number of steps seen.
+        mean: mean change per step, [units].
+        spread: standard deviation of the change, [units].
+        steps: number of steps.
         units: names of the units.
     """
 
@@ -47,35 +51,45 @@ class Drift:
 
     @property
     def counting(self) -> tuple[int, ...]:
-        """Indices of the units that count: the spread is less than a tenth of the mean, and the mean above 0.01."""
-        steady = (self.spread < 0.1 * np.abs(self.mean)) & (np.abs(self.mean) > 0.01)
+        """Indices of the units that count: the spread is below a tenth of the mean, and the mean above 0.01."""
+        steady = (self.spread < STEADY * np.abs(self.mean)) & (np.abs(self.mean) > MOVING)
         return tuple(np.flatnonzero(steady).tolist())
 
     def describe(self, symbol: str) -> str:
-        """The units that count, such as ``context 1 +1.00 per a``; empty where there is none."""
+        """The units that count, such as ``context 1 +1.00 per a``; empty if none does."""
         return ", ".join(f"{self.units[unit]} {self.mean[unit]:+.2f} per {symbol}" for unit in self.counting)
 
 
 def in_double(network: RecurrentNetwork) -> RecurrentNetwork:
-    """A copy in double precision, on the CPU, that is not trained.
+    """A copy on the CPU in double precision, without gradients.
 
     Raises:
-        ValueError: a parameter is not finite.
+        ArgumentError: a parameter is not finite.
     """
-    for name, parameter in network.named_parameters():
-        if not parameter.isfinite().all():
-            raise ValueError(f"network: expected finite parameters, got {name} with NaN or infinity")
+    check_finite(network)
     return copy.deepcopy(network).cpu().double().requires_grad_(False)
 
 
-def unit_names(network: RecurrentNetwork) -> tuple[str, ...]:
-    """Names of the units of the state: ``hidden 1`` and so on, then ``context 1``."""
-    kinds = ("hidden", "context") if network.has_context else ("hidden",)
-    return tuple(f"{kind} {unit}" for kind in kinds for unit in range(1, network.hidden_size + 1))
+def check_finite(network: RecurrentNetwork) -> None:
+    """Raise ArgumentError unless all parameters are finite."""
+    for name, parameter in network.named_parameters():
+        if not parameter.isfinite().all():
+            raise ArgumentError("network", f"expected finite parameters, got {name} with NaN or infinity")
+
+
+def unit_bounds(network: RecurrentNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value of each unit of the state, [units] each; infinite for an unbounded unit.
+
+    Context units are unbounded, and so are hidden units with one infinite bound: a rectified unit at 0 is off, it is
+    not saturated.
+    """
+    low, high = network.hidden_bounds if np.isfinite(network.hidden_bounds).all() else (-np.inf, np.inf)
+    is_hidden = np.arange(len(network.unit_names)) < network.hidden_size
+    return np.where(is_hidden, low, -np.inf), np.where(is_hidden, high, np.inf)
 
 
 def step(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int = 1) -> Tensor:
-    """The states that follow when `symbols` [batch] are read in `states` [batch, units], so many times: F(h)."""
+    """The states F(h) after reading `symbols` [batch] in `states` [batch, units], each symbol `times` times."""
     from_input = network.from_input(symbols)
     for _ in range(times):
         parts, _ = network.step(from_input, states.split(network.hidden_size, dim=1))
@@ -86,10 +100,10 @@ def step(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int 
 def jacobians(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int = 1) -> Tensor:
     """The Jacobians of `step` at `states`, [batch, units after, units before]."""
 
-    def together(states: Tensor) -> Tensor:
-        return step(network, symbols, states, times).sum(dim=0)  # a row's derivatives are its own
+    def summed(states: Tensor) -> Tensor:
+        return step(network, symbols, states, times).sum(dim=0)  # each row depends on its own state only
 
-    return torch.func.jacrev(together)(states).transpose(0, 1)
+    return torch.func.jacrev(summed)(states).transpose(0, 1)
 
 
 @torch.no_grad()
@@ -99,11 +113,9 @@ def visits(network: RecurrentNetwork, symbols: Tensor, read: Tensor | None = Non
     Args:
         network: recurrent.
         symbols: texts, [texts, time].
-        read: whether there is a symbol, bool [texts, time]; everywhere where None.
+        read: whether there is a symbol, bool [texts, time]; everywhere if None.
     """
-    found = network.run(symbols)
-    parts = [found.hidden] if found.context is None else [found.hidden, found.context]
-    after = torch.cat(parts, dim=2)  # [texts, time, units]
+    after = network.run(symbols).states  # [texts, time, units]
     start = torch.cat(network.initial_state(len(symbols)), dim=1)[:, None]
     before = torch.cat([start, after[:, :-1]], dim=1)
     kept = torch.ones_like(symbols, dtype=torch.bool) if read is None else read
@@ -113,9 +125,9 @@ def visits(network: RecurrentNetwork, symbols: Tensor, read: Tensor | None = Non
 
 
 def drift(network: RecurrentNetwork, visited: Visits, symbol: int) -> Drift | None:
-    """How far the state moves in a step under `symbol`; None where it was never read twice in a row."""
+    """How far the state moves per step while `symbol` repeats; None if it never comes twice in a row."""
     seen = (visited.symbols == symbol) & visited.again
     if not seen.any():
         return None
     change = (visited.after[seen] - visited.before[seen]).numpy()
-    return Drift(symbol, change.mean(axis=0), change.std(axis=0), len(change), unit_names(network))
+    return Drift(symbol, change.mean(axis=0), change.std(axis=0), len(change), network.unit_names)

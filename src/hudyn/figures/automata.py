@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from scipy.sparse.csgraph import shortest_path
 
-from hudyn.dynamics.automata import MooreMachine
 from hudyn.figures.arrows import Arrows
 from hudyn.figures.automaton_text import expected_symbols
 from hudyn.figures.style import heading, in_style, panel
+from hudyn.languages.moore import MooreMachine
 
 # All lengths are in inches.
 RADIUS = 0.36  # of a state: room for a name of eight letters

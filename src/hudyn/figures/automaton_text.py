@@ -2,7 +2,7 @@
 
 import string
 
-from hudyn.dynamics.automata import MooreMachine
+from hudyn.languages.moore import MooreMachine
 
 
 def dot(machine: MooreMachine) -> str:

@@ -12,7 +12,8 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import EngFormatter, StrMethodFormatter
 
 from hudyn.arguments import ArgumentError
-from hudyn.dynamics.fixed_points import MARGIN, Branch
+from hudyn.dynamics.branches import Branch
+from hudyn.dynamics.fixed_points import MARGIN
 from hudyn.figures.style import COLOURS, COUNTS, heading, in_style
 
 WIDTH, NARROW_WIDTH = 3.4, 2.3  # inches, of a column; of each of more than three

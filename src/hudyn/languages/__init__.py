@@ -1,9 +1,23 @@
 """Formal languages: texts with the exact distribution of the next symbol."""
 
+from hudyn.languages.capabilities import Countable, HasAutomaton, HasStateNames
 from hudyn.languages.counting import Counting, CountingSum
 from hudyn.languages.dyck import Dyck
 from hudyn.languages.finite_state import FiniteState
+from hudyn.languages.moore import MooreMachine
 from hudyn.languages.palindrome import Palindrome
 from hudyn.languages.text import Language, Text
 
-__all__ = ["Counting", "CountingSum", "Dyck", "FiniteState", "Language", "Palindrome", "Text"]
+__all__ = [
+    "Countable",
+    "Counting",
+    "CountingSum",
+    "Dyck",
+    "FiniteState",
+    "HasAutomaton",
+    "HasStateNames",
+    "Language",
+    "MooreMachine",
+    "Palindrome",
+    "Text",
+]

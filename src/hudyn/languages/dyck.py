@@ -1,35 +1,33 @@
 """Balanced brackets."""
 
-from hudyn.languages.automaton import Automaton
+from hudyn.arguments import ArgumentError, Positive, Probability, checked
+from hudyn.languages.probabilistic import ProbabilisticAutomaton
 
 BRACKETS = {"(": ")", "[": "]"}
 
 
-class Dyck(Automaton):
-    """Prime Dyck words: balanced brackets up to a depth, which end when the depth is 0 again.
+class Dyck(ProbabilisticAutomaton):
+    """Prime Dyck words: balanced brackets up to a maximum depth, which end when the depth is 0 again.
 
     The state label is the depth.
 
     Args:
         pairs: kinds of brackets, 1 for () or 2 for () and [], each equally likely.
-        max_depth: depth at which the next bracket closes.
-        push: probability that the next bracket opens, where it can open or close.
+        max_depth: depth at which the next bracket must close.
+        push: probability that the next bracket opens, where it may open or close.
 
     Attributes:
         alphabet: the brackets.
-        entropy: of the endless text of words, in nats per symbol.
+        entropy: entropy rate of the endless text of words, in nats per symbol.
 
     Raises:
-        ValueError: a number out of range.
+        ArgumentError: a number out of range.
     """
 
-    def __init__(self, pairs: int = 1, max_depth: int = 4, push: float = 0.5) -> None:
+    @checked
+    def __init__(self, pairs: int = 1, max_depth: Positive = 4, push: Probability = 0.5) -> None:
         if pairs not in (1, 2):
-            raise ValueError(f"pairs: expected 1 or 2, got {pairs}")
-        if max_depth < 1:
-            raise ValueError(f"max_depth: expected at least 1, got {max_depth}")
-        if not 0 < push < 1:
-            raise ValueError(f"push: expected a probability above 0 and below 1, got {push}")
+            raise ArgumentError("pairs", f"expected 1 or 2, got {pairs}")
         kinds = [*BRACKETS][:pairs]
 
         def moves(stack: str) -> list[tuple[str, str, float]]:

@@ -3,34 +3,35 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hudyn.arguments import nearest
-from hudyn.languages.automaton import Automaton
+from hudyn.arguments import ArgumentError, nearest
+from hudyn.languages.probabilistic import ProbabilisticAutomaton
 
-TOLERANCE = 1e-6  # of a sum of probabilities
+TOLERANCE = 1e-6  # how far a sum of probabilities may be from 1
 KEYS = {"symbol", "to", "probability"}
+Move = tuple[str, str, float]  # symbol, next state, probability
 
 
-class FiniteState(Automaton):
-    """The words on the paths from the start to the end of a table of transitions.
+class FiniteState(ProbabilisticAutomaton):
+    """The words along the paths from the start to the end of a table of transitions.
 
-    The next word begins at the end, so there are no transitions out of the end. A text's state labels are the numbers
-    of the states in the order of the table, the end being the last.
+    The next word begins at the end, so no transitions leave the end. A text's state labels number the states in the
+    order of the table, with the end last.
 
     Args:
-        transitions: for each state but the end, a list of transitions: the `symbol` read, the state it leads `to`, and
-            its `probability`; where a state's probabilities are left out they are equal.
+        transitions: for each state except the end, a list of transitions: the `symbol`, the state it leads `to`, and
+            its `probability`; where a state gives no probabilities, they are equal.
         start: the state where words begin.
         end: the state where words end.
         long_range: states in which the next symbol was determined long before, such as the outer T or P of embedded
-            Reber words; what is scored by itself.
+            Reber words; they are scored separately.
 
     Attributes:
         alphabet: the symbols in the order of the table.
         state_names: the states, by label.
-        long_range: labels of those states; ``numpy.isin(text.states, language.long_range)`` are the positions.
+        long_range: labels of those states; ``numpy.isin(text.states, language.long_range)`` are their positions.
 
     Raises:
-        ValueError: a mistake in the table, which is named.
+        ArgumentError: a mistake in the table; the message says where.
     """
 
     def __init__(
@@ -40,65 +41,72 @@ class FiniteState(Automaton):
         end: str,
         long_range: Sequence[str] = (),
     ) -> None:
-        moves = {str(state): _moves(str(state), given) for state, given in transitions.items()}
+        moves = {str(state): _moves(str(state), rows) for state, rows in transitions.items()}
         if end in moves:
-            raise ValueError(f"transitions.{end}: expected nothing, since it is the end, where the next word begins")
+            raise ArgumentError(
+                f"transitions.{end}", "expected nothing, since it is the end, where the next word begins"
+            )
         self.state_names = (*moves, end)
         labels = {state: label for label, state in enumerate(self.state_names)}
-        for state, own in moves.items():
-            for symbol, to, _ in own:
+        for state, leaving in moves.items():
+            for symbol, to, _ in leaving:
                 if to not in labels:
-                    raise ValueError(f"transitions.{state}: {symbol} leads to {to}, no state{nearest(to, labels)}")
+                    message = f"{symbol} leads to {to}, no state{nearest(to, labels)}"
+                    raise ArgumentError(f"transitions.{state}", message)
         if start not in moves:
-            raise ValueError(f"start: there is no state {start} in transitions{nearest(start, moves)}")
+            raise ArgumentError("start", f"there is no state {start} in transitions{nearest(start, moves)}")
         for state in long_range:
             if state not in labels:
-                raise ValueError(f"long_range: there is no state {state} in transitions{nearest(state, labels)}")
-        ahead = {state: {to for _, to, _ in own} for state, own in moves.items()}
-        forward = _reachable(start, ahead)
+                raise ArgumentError("long_range", f"there is no state {state} in transitions{nearest(state, labels)}")
+        successors = {state: {to for _, to, _ in leaving} for state, leaving in moves.items()}
+        reached = _reachable(start, successors)
         for state in self.state_names:
-            if state not in forward:
-                raise ValueError(f"transitions.{state}: it cannot be reached from the start, {start}")
-            if end not in _reachable(state, ahead):
-                raise ValueError(f"transitions.{state}: the end, {end}, cannot be reached from it")
+            if state not in reached:
+                raise ArgumentError(f"transitions.{state}", f"it cannot be reached from the start, {start}")
+            if end not in _reachable(state, successors):
+                raise ArgumentError(f"transitions.{state}", f"the end, {end}, cannot be reached from it")
         self.long_range = tuple(labels[state] for state in long_range)
-        alphabet = dict.fromkeys(symbol for own in moves.values() for symbol, _, _ in own)
+        alphabet = dict.fromkeys(symbol for leaving in moves.values() for symbol, _, _ in leaving)
         super().__init__([*alphabet], end, {**moves, end: moves[start]}.__getitem__, labels.__getitem__)
 
+    def _state_name(self, label: float) -> str:
+        return self.state_names[int(label)]
 
-def _moves(state: str, transitions: Any) -> list[tuple[str, str, float]]:
+
+def _moves(state: str, transitions: Any) -> list[Move]:
     """Symbol, target and probability of a state's transitions."""
     where = f"transitions.{state}"
     if not isinstance(transitions, Sequence) or isinstance(transitions, str) or not transitions:
-        raise ValueError(f"{where}: expected a list of transitions such as {{symbol: a, to: s1}}, got {transitions!r}")
+        message = f"expected a list of transitions such as {{symbol: a, to: s1}}, got {transitions!r}"
+        raise ArgumentError(where, message)
     for transition in transitions:
         if not isinstance(transition, Mapping) or not {"symbol", "to"} <= set(transition) <= KEYS:
-            raise ValueError(f"{where}: expected symbol, to and perhaps probability, got {transition!r}")
+            raise ArgumentError(where, f"expected symbol, to and perhaps probability, got {transition!r}")
     symbols = [transition["symbol"] for transition in transitions]
     for place, symbol in enumerate(symbols):
         if not isinstance(symbol, str) or len(symbol) != 1:
-            raise ValueError(f"{where}: expected a symbol of one character, digits in quotes, got {symbol!r}")
+            raise ArgumentError(where, f"expected a symbol of one character, digits in quotes, got {symbol!r}")
         if symbol in symbols[:place]:
-            raise ValueError(f"{where}: ambiguous, {symbol} leads to more than one state")
-    given = [transition["probability"] for transition in transitions if "probability" in transition]
-    if not given:
-        given = [1 / len(symbols)] * len(symbols)
-    if len(given) < len(symbols):
-        raise ValueError(f"{where}: expected a probability for each transition or for none, got {len(given)}")
-    if not all(isinstance(probability, int | float) and probability > 0 for probability in given):
-        raise ValueError(f"{where}: expected probabilities above 0, got {given}")
-    total = sum(given)
+            raise ArgumentError(where, f"ambiguous, {symbol} leads to more than one state")
+    shares = [transition["probability"] for transition in transitions if "probability" in transition]
+    if not shares:
+        shares = [1 / len(symbols)] * len(symbols)
+    if len(shares) < len(symbols):
+        raise ArgumentError(where, f"expected a probability for each transition or for none, got {len(shares)}")
+    if not all(isinstance(share, int | float) and share > 0 for share in shares):
+        raise ArgumentError(where, f"expected probabilities above 0, got {shares}")
+    total = sum(shares)
     if abs(total - 1) > TOLERANCE:
-        raise ValueError(f"{where}: expected probabilities that sum to 1, got {given}, which sum to {total:g}")
+        raise ArgumentError(where, f"expected probabilities that sum to 1, got {shares}, which sum to {total:g}")
     targets = [str(transition["to"]) for transition in transitions]
-    return [(symbol, to, share / total) for symbol, to, share in zip(symbols, targets, given, strict=True)]
+    return [(symbol, to, share / total) for symbol, to, share in zip(symbols, targets, shares, strict=True)]
 
 
-def _reachable(state: str, ahead: Mapping[str, set[str]]) -> set[str]:
-    """The states on all paths from `state`, itself included."""
-    found, waiting = {state}, [state]
-    while waiting:
-        new = ahead.get(waiting.pop(), set()) - found
-        found |= new
-        waiting += new
-    return found
+def _reachable(state: str, successors: Mapping[str, set[str]]) -> set[str]:
+    """All states on paths from `state`, itself included."""
+    reached, queue = {state}, [state]
+    while queue:
+        new = successors.get(queue.pop(), set()) - reached
+        reached |= new
+        queue += new
+    return reached

@@ -1,30 +1,29 @@
 """Palindromes with a centre mark."""
 
-from hudyn.languages.automaton import Automaton
+from hudyn.arguments import Positive, checked
+from hudyn.languages.probabilistic import ProbabilisticAutomaton
 
-Half = tuple[bool, str]  # whether the mark has been read; w so far, or what of it is left
+Half = tuple[bool, str]  # whether the mark has come; w so far, or what is left of it
 
 
-class Palindrome(Automaton):
-    """Words w m reverse(w), w over a and b, its length uniform on 1..max_half.
+class Palindrome(ProbabilisticAutomaton):
+    """Words w m reverse(w), with w over a and b, its length uniform on 1..max_half.
 
-    The state label is the length of w so far, then the number of symbols that are left.
+    The state label is the length of w so far, then the number of symbols left.
 
     Args:
-        max_half: largest length of w.
+        max_half: maximum length of w.
 
     Attributes:
         alphabet: a, b and m, the mark.
-        entropy: of the endless text of words, in nats per symbol.
+        entropy: entropy rate of the endless text of words, in nats per symbol.
 
     Raises:
-        ValueError: max_half < 1.
+        ArgumentError: max_half < 1.
     """
 
-    def __init__(self, max_half: int = 4) -> None:
-        if max_half < 1:
-            raise ValueError(f"max_half: expected at least 1, got {max_half}")
-
+    @checked
+    def __init__(self, max_half: Positive = 4) -> None:
         def moves(state: Half) -> list[tuple[str, Half, float]]:
             mirrored, half = state
             if mirrored and half:

@@ -1,4 +1,4 @@
-"""A text of a formal language, with what is known of every position."""
+"""A text of a formal language, annotated with the true distribution of the next symbol."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-SHOWN = 20  # symbols before a misplaced one that an error shows
+CONTEXT = 20  # symbols before a misplaced one that the error shows
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,11 @@ class Text:
 
     Attributes:
         symbols: indices into the alphabet, int64 [length].
-        probabilities: true distribution of the symbol after each position, given all before it; float64
+        probabilities: true distribution of the symbol after each position, given all symbols up to it; float64
             [length, alphabet].
-        states: state label after reading each symbol, float64 [length].
-        determined: whether the next symbol is determined (its probability is 1), bool [length].
-        starts: where each word begins, int64 [words].
+        states: state label after each symbol, float64 [length].
+        determined: whether the next symbol is determined (one symbol has probability 1), bool [length].
+        starts: index of the first symbol of each word, int64 [words].
     """
 
     symbols: np.ndarray
@@ -30,36 +30,36 @@ class Text:
 
 
 class Language(Protocol):
-    """A probability distribution over words, and the endless text of words drawn from it one after another.
+    """A probability distribution over words, and over the endless text of independently drawn words.
 
-    Where a word ends is always to be told from the text alone, so each text is split into words in one way only.
+    The text alone must show where each word ends, so that every text splits into words in exactly one way.
 
     Attributes:
         alphabet: the symbols, one character each.
-        entropy: of the endless text, in nats per symbol.
+        entropy: entropy rate of the endless text, in nats per symbol.
     """
 
     alphabet: tuple[str, ...]
     entropy: float
 
     def text(self, words: int, generator: np.random.Generator) -> Text:
-        """So many words drawn independently, joined; after the last symbol, the next word would begin."""
+        """Draw `words` words independently and join them. After the last symbol, the next word would begin."""
 
     def symbols(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Symbols and starts of the `text` of the same words, without what is known of it: several times as fast."""
+        """Symbols and starts of the same `text`, without its annotations, which is several times as fast."""
 
     def accepts(self, word: str) -> bool:
-        """Whether it is one whole word of the language.
+        """Whether `word` is exactly one word of the language.
 
         Raises:
             ValueError: an unknown symbol.
         """
 
     def read(self, symbols: str) -> Text:
-        """The text that a person gives: words joined, of which the last may be unfinished.
+        """Annotate a text: words joined, the last of which may be unfinished.
 
         Raises:
-            ValueError: an unknown symbol, or one that cannot stand where it does.
+            ValueError: an unknown symbol, or a symbol that cannot follow those before it.
         """
 
 
@@ -80,11 +80,11 @@ def encode(symbols: str, alphabet: Sequence[str]) -> np.ndarray:
 
 
 def misplaced(symbols: str, place: int, expected: Iterable[str]) -> ValueError:
-    """The error that one of the `expected` symbols should stand at `place`, which counts from 0.
+    """The error for `symbols[place]`, where one of the `expected` symbols should be.
 
     >>> misplaced("aaba", 3, ["b"])
     ValueError("symbol 4, after 'aab': expected b, got 'a'")
     """
-    before = symbols[max(0, place - SHOWN) : place]
-    after = f", after {'…' if place > SHOWN else ''}{before!r}" if before else ""
+    before = symbols[max(0, place - CONTEXT) : place]
+    after = f", after {'…' if place > CONTEXT else ''}{before!r}" if before else ""
     return ValueError(f"symbol {place + 1}{after}: expected {' or '.join(expected)}, got {symbols[place]!r}")

@@ -4,73 +4,74 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hudyn.languages import Counting
+from hudyn.languages import Countable
 from hudyn.population import Population
 
-NUMBERS_AT_ONCE = 64
-SYMBOLS_AT_ONCE = 64
+FIRST_NUMBERS = 4  # n tried at first; twice as many each time after, since most networks fail early,
+MAX_NUMBERS = 64  # up to this many, which bounds the memory
+SYMBOLS_AT_ONCE = 64  # of a word: a word that fails early need not be read to its end
 
 
 @torch.no_grad()
-def longest(population: Population, language: Counting, most: int) -> Tensor:
-    """The largest n such that the words 1..n are right, alone and after one another, int64 [members].
+def longest(population: Population, language: Countable, most: int) -> Tensor:
+    """The largest n such that the words 1..n are predicted correctly, alone and after each other, int64 [members].
 
-    A word is right where every symbol after its first b, and the first symbol of the next word, is the likeliest. As
-    words before another, those that training draws are tried. Words are tried upwards until one is wrong.
+    A word is correct if every symbol after its first b, and the first symbol of the next word, is the likeliest. Each
+    word is tested alone and after every word in the texts, for increasing n until one is wrong.
 
     Args:
         population: recurrent networks.
-        language: of counting.
-        most: where the search ends.
+        language: what they predict.
+        most: upper limit of the search.
     """
     alive = torch.arange(population.members)
     reached = torch.zeros(population.members, dtype=torch.int64)
     states = _after_first_symbol(population, language)
-    contexts = torch.arange(states[0].shape[1])  # 0 for none, m for after the word m
-    failures = torch.full((population.members, len(contexts)), most + 1)  # first wrong number in each context
-    done, number = 0, 4
+    contexts = torch.arange(states[0].shape[1])  # 0: alone; m: after the word m
+    failures = torch.full((population.members, len(contexts)), most + 1)  # first wrong n in each context
+    done, number = 0, FIRST_NUMBERS
     while len(alive) and done < most:
         numbers = np.arange(done + 1, min(done + number, most) + 1)
         right, states = _try(population, alive, language, numbers, states, first=done == 0)
-        found = torch.where(right.all(dim=2), most + 1, done + 1 + (~right).int().argmax(dim=2))  # [alive, contexts]
-        failures[alive] = torch.minimum(failures[alive], found)
+        failed = torch.where(right.all(dim=2), most + 1, done + 1 + (~right).int().argmax(dim=2))  # [alive, contexts]
+        failures[alive] = torch.minimum(failures[alive], failed)
         for n in map(int, numbers):
-            known = failures[:, contexts <= n].amin(dim=1)  # of the contexts that are words up to n
+            known = failures[:, contexts <= n].amin(dim=1)  # after words up to n
             reached = torch.where((known > n) & (reached == n - 1), n, reached)
-        done, number = int(numbers[-1]), min(2 * number, NUMBERS_AT_ONCE)
+        done, number = int(numbers[-1]), min(2 * number, MAX_NUMBERS)
         going = reached[alive] == done
         states = tuple(part[going] for part in states)
         alive = alive[going]
     return reached
 
 
-def _after_first_symbol(population: Population, language: Counting) -> tuple[Tensor, ...]:
-    """States after a first a: alone, and after each word that is drawn, [members, contexts, hidden] each."""
+def _after_first_symbol(population: Population, language: Countable) -> tuple[Tensor, ...]:
+    """States after a first a: alone, and after each word in the texts, [members, contexts, hidden] each."""
     contexts = [np.array([], np.int64), *(language.word(n) for n in range(1, language.max_n + 1))]
-    found = []
+    states = []
     for before in contexts:
         symbols = torch.from_numpy(np.append(before, 0)).expand(population.members, 1, -1)
         _, *trajectories = population.map(symbols)
-        found.append([part[:, 0, -1] for part in trajectories])
-    return tuple(torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
+        states.append([part[:, 0, -1] for part in trajectories])
+    return tuple(torch.stack(parts, dim=1) for parts in zip(*states, strict=True))
 
 
 def _try(
     population: Population,
     alive: Tensor,
-    language: Counting,
+    language: Countable,
     numbers: np.ndarray,
     states: tuple[Tensor, ...],
     first: bool,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Whether the words of `numbers` are right, and the states after the last one's a's.
+    """Whether the words of `numbers` are correct, and the states after the a's of the last.
 
     Args:
         population: recurrent networks.
         alive: the members that are tried.
-        language: of counting.
-        numbers: consecutive.
-        states: after the a's of the number before, [alive, contexts, hidden] each; where `first`, after one a.
+        language: what they predict.
+        numbers: consecutive n.
+        states: after the a's of the previous n, [alive, contexts, hidden] each; after one a if `first`.
         first: whether `numbers` begin with 1.
 
     Returns:
@@ -82,7 +83,7 @@ def _try(
     if reads:
         symbols = torch.zeros(len(alive), contexts, reads, dtype=torch.int64)
         _, *after = population.map(symbols, *states, chosen=alive)
-        trajectories = [torch.cat([part, own], dim=2) for part, own in zip(trajectories, after, strict=True)]
+        trajectories = [torch.cat([part, more], dim=2) for part, more in zip(trajectories, after, strict=True)]
     places = torch.arange(len(numbers)) * ratio + (ratio - 1 if first else ratio)
     turning = [part[:, :, places] for part in trajectories]  # after all a's, [alive, contexts, numbers, hidden]
     shape = len(alive), contexts, len(numbers)

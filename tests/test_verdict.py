@@ -1,4 +1,4 @@
-"""The certificate of counting: the right verdict on networks set by hand, and no where the truth is no."""
+"""Verdicts on counting: the right one on networks set by hand, and no counter where there is none."""
 
 import json
 import math
@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from hudyn.dynamics.certificate import Kind, Verdict, certify, record, sentence, survey
 from hudyn.dynamics.fixed_points import symbol_maps
+from hudyn.dynamics.survey import survey
+from hudyn.dynamics.verdict import Kind, Verdict, judge
 from hudyn.languages import Counting, Dyck
 from hudyn.metrics.longest import longest
 from hudyn.metrics.success import wilson_interval
@@ -22,7 +23,7 @@ LANGUAGE = Counting([1, 1])
 def verdict_on(network, language=LANGUAGE, most=60):
     text = torch.from_numpy(language.annotate([1, language.max_n, 2, language.max_n]).symbols)[None]
     reached = longest(Population(lambda: network, 1), language, most).item()
-    return certify(network, language, symbol_maps(network, text), reached, most)
+    return judge(network, language, symbol_maps(network, text), reached, most)
 
 
 def cut_at(max_n):
@@ -74,7 +75,7 @@ def test_the_counting_lstm_is_a_linear_counter():
     assert cell.linear == pytest.approx(1)
     assert cell.balance == pytest.approx(0, abs=1e-6)
     assert found.predicted == found.longest == 60
-    assert sentence(found).startswith("Counts in its cells: context 1 rises 1.00 per a, falls 1.00 per b and after")
+    assert str(found).startswith("Counts in its cells: context 1 rises 1.00 per a, falls 1.00 per b and after")
 
 
 def test_two_cells_count_three_symbols():
@@ -93,7 +94,7 @@ def test_two_cells_count_three_symbols():
     np.testing.assert_allclose([cell.slopes for cell in found.cells], [[1, -0.5, 0], [0, 0.75, -0.5]], atol=1e-6)
     assert found.product is None
     assert found.predicted == found.longest == 30
-    assert "context 2 rises 0.75 per b, falls 0.50 per c" in sentence(found)
+    assert "context 2 rises 0.75 per b, falls 0.50 per c" in str(found)
 
 
 def test_the_counting_srn_is_a_monotone_counter():
@@ -106,7 +107,7 @@ def test_the_counting_srn_is_a_monotone_counter():
     assert (one.point, other.point) == ("stable node", "saddle")
     assert other.ratio == pytest.approx(2, abs=0.05)
     assert abs(found.predicted - found.longest) <= 2
-    assert "by λ = 0.50 a step, under b it leaves one by λ = 2.00 a step; |λ_a|·|λ_b| = 1.00" in sentence(found)
+    assert "by λ = 0.50 a step, under b it leaves one by λ = 2.00 a step; |λ_a|·|λ_b| = 1.00" in str(found)
 
 
 def test_a_counter_whose_distances_change_sides_oscillates():
@@ -116,7 +117,7 @@ def test_a_counter_whose_distances_change_sides_oscillates():
     assert found.product == pytest.approx(1, abs=1e-5)
     assert found.longest > 10
     assert abs(found.predicted - found.longest) <= 2
-    assert "an oscillation: under a the state nears a fixed point by λ = −0.50" in sentence(found)
+    assert "an oscillation: under a the state nears a fixed point by λ = −0.50" in str(found)
 
 
 def test_two_b_for_each_a_ask_for_the_square_of_the_eigenvalue():
@@ -124,7 +125,7 @@ def test_two_b_for_each_a_ask_for_the_square_of_the_eigenvalue():
     assert found.kind is Kind.MONOTONE
     assert found.product == pytest.approx(1, abs=1e-5)
     assert abs(found.predicted - found.longest) <= 2
-    assert "|λ_a|·|λ_b|² = 1.00" in sentence(found)
+    assert "|λ_a|·|λ_b|² = 1.00" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_an_automaton_is_a_memoriser(max_n):
     assert found.longest == found.trained == max_n
     assert found.predicted is None
     assert found.unpredicted
-    assert found.reason in sentence(found)
+    assert found.reason in str(found)
 
 
 def test_words_that_a_memoriser_was_not_made_for():
@@ -182,7 +183,7 @@ def test_an_untrained_network_does_not_count(build, hidden_size):
     torch.manual_seed(0)
     found = verdict_on(build(2, hidden_size))
     assert found.kind is Kind.UNSOLVED
-    assert sentence(found).startswith("Does not solve the words that are drawn.")
+    assert str(found).startswith("Does not solve the words that are drawn.")
 
 
 def test_constant_states():
@@ -227,19 +228,19 @@ def test_the_order_of_units_does_not_matter():
 
 
 def test_a_language_that_is_not_of_counting_has_no_verdict():
-    found = certify(SRN(2, 2), Dyck(), (), 0)
+    found = judge(SRN(2, 2), Dyck(), (), 0)
     assert found.kind is None
-    assert sentence(found).startswith("No certificate of counting: Dyck has no words")
-    assert record(found)["kind"] is None
-    assert certify(CountingSRN(1), Counting([1, 1], 1), (), 1).kind is None
+    assert str(found).startswith("No certificate of counting: Dyck has no words")
+    assert found.record()["kind"] is None
+    assert judge(CountingSRN(1), Counting([1, 1], 1), (), 1).kind is None
 
 
 def test_the_record_is_plain():
     for network in (CountingLSTM(4), CountingSRN(4), cut_at(4), SRN(2, 2)):
         found = verdict_on(network)
-        read = json.loads(json.dumps(record(found), allow_nan=False))
+        read = json.loads(json.dumps(found.record(), allow_nan=False))
         assert read["kind"] == found.kind
-        assert read["words"] == sentence(found)
+        assert read["words"] == str(found)
         assert read["predicted"] == found.predicted
 
 
@@ -256,8 +257,8 @@ def test_a_population_is_counted_by_kinds():
 
 def test_faults_are_named():
     with pytest.raises(ValueError, match="expected an alphabet of the network's 2 symbols, got 3"):
-        certify(SRN(2, 2), Counting([1, 2, 3]), (), 0)
+        judge(SRN(2, 2), Counting([1, 2, 3]), (), 0)
     network = LSTM(2, 2)
     network.bias.data[0] = torch.inf
     with pytest.raises(ValueError, match="expected finite parameters, got bias"):
-        certify(network, LANGUAGE, (), 0)
+        judge(network, LANGUAGE, (), 0)

@@ -7,31 +7,32 @@ import numpy as np
 from scipy.sparse import coo_array, eye_array
 from scipy.sparse.linalg import spsolve
 
+from hudyn.languages.moore import MooreMachine, minimise
 from hudyn.languages.text import Text, encode, misplaced
 
-MOST_STATES = 200_000
-MOST_SYMBOLS = 10_000  # of a word, on average
+MAX_STATES = 200_000  # a table of this size still fits in memory
+MAX_MEAN_LENGTH = 10_000  # symbols per word; longer words would make texts too long to score
 State = TypeVar("State", bound=Hashable)
 
 
-class Automaton:
-    """Words that begin and end in the same state of a deterministic automaton, and do not pass it in between.
+class ProbabilisticAutomaton:
+    """Words that leave one state of a deterministic automaton and end when they first return to it.
 
     Args:
         alphabet: the symbols, one character each.
         start: the state in which words begin and end.
-        moves: the moves out of a state: symbol, state that it leads to, probability; no symbol twice.
-        label: number that stands for a state in a text.
+        moves: the transitions from a state: symbol, next state, probability; each symbol at most once.
+        label: the number that stands for a state in a text.
 
     Attributes:
         alphabet: the symbols.
-        entropy: of the endless text of words, in nats per symbol.
-        targets: state that each symbol leads to, int64 [states, alphabet]; -1 where it cannot come. State 0 begins and
-            ends words.
+        entropy: entropy rate of the endless text of words, in nats per symbol.
+        targets: state that each symbol leads to, int64 [states, alphabet]; -1 where the symbol cannot come. Words begin
+            and end in state 0.
         labels: number that stands for each state in a text, [states].
 
     Raises:
-        ValueError: too many states, or too long words.
+        ValueError: too many states, or words that are too long.
     """
 
     def __init__(
@@ -43,43 +44,43 @@ class Automaton:
     ) -> None:
         self.alphabet = tuple(alphabet)
         index, states, table = {start: 0}, [start], []
-        for number, state in enumerate(states):  # which grow on the way
+        for number, state in enumerate(states):  # the list grows while it is traversed
             for symbol, to, probability in moves(state):
                 if to not in index:
-                    if len(states) == MOST_STATES:
-                        raise ValueError(f"the language has more than {MOST_STATES:,} states; choose smaller numbers")
+                    if len(states) == MAX_STATES:
+                        raise ValueError(f"the language has more than {MAX_STATES:,} states; choose smaller numbers")
                     index[to] = len(states)
                     states.append(to)
                 table.append((number, self.alphabet.index(symbol), index[to], probability))
-        sources, symbols, targets, given = (np.array(column) for column in zip(*table, strict=True))
+        sources, symbols, targets, probabilities = (np.array(column) for column in zip(*table, strict=True))
         shape = len(states), len(self.alphabet)
-        self.targets = np.full(shape, -1)  # -1: no such move
+        self.targets = np.full(shape, -1)
         self.targets[sources, symbols] = targets
         self._probabilities = np.zeros(shape)
-        self._probabilities[sources, symbols] = given
+        self._probabilities[sources, symbols] = probabilities
         self._determined = self._probabilities.max(axis=1) == 1
         self.labels = np.array([label(state) for state in states], dtype=float)
-        reached = self._probabilities.cumsum(axis=1)
-        reached[reached >= reached[:, -1:]] = np.inf  # rounding may leave the last just under 1
-        self._thresholds = np.ascontiguousarray(reached[:, :-1].T)  # [alphabet - 1, states]
-        visits = _visits(sources, targets, given)
+        cumulative = self._probabilities.cumsum(axis=1)
+        cumulative[cumulative >= cumulative[:, -1:]] = np.inf  # rounding may leave the last just under 1
+        self._thresholds = np.ascontiguousarray(cumulative[:, :-1].T)  # [alphabet - 1, states]
+        visits = _visits(sources, targets, probabilities)
         length = visits.sum()
-        if not 0 < length <= MOST_SYMBOLS:  # rounding gives anything where they hardly end
-            raise ValueError(f"words have more than {MOST_SYMBOLS:,} symbols on average; let them end sooner")
-        self.entropy = float(visits[sources] @ (given * np.log(1 / given)) / length)
+        if not 0 < length <= MAX_MEAN_LENGTH:  # rounding gives any number where words hardly ever end
+            raise ValueError(f"words have more than {MAX_MEAN_LENGTH:,} symbols on average; let them end sooner")
+        self.entropy = float(visits[sources] @ (probabilities * np.log(1 / probabilities)) / length)
 
     def text(self, words: int, generator: np.random.Generator) -> Text:
-        """So many words drawn independently, joined."""
-        symbols, states, _ = self._drawn(words, generator)
+        """Draw `words` words independently and join them."""
+        symbols, states, _ = self._draw(words, generator)
         return self._annotated(symbols, states)
 
     def symbols(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Symbols and starts of the `text` of the same words, without what is known of it."""
-        symbols, _, starts = self._drawn(words, generator)
+        """Symbols and starts of the same `text`, without its annotations."""
+        symbols, _, starts = self._draw(words, generator)
         return symbols, starts
 
-    def _drawn(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Symbols, states after them, and where words begin, of words drawn."""
+    def _draw(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Symbols [length], the state after each [length], and the start of each word [words]."""
         word, state = np.arange(words), np.zeros(words, dtype=np.int64)
         lengths = np.zeros(words, dtype=np.int64)
         steps = []
@@ -101,7 +102,7 @@ class Automaton:
         return symbols, states, starts
 
     def accepts(self, word: str) -> bool:
-        """Whether it is one whole word.
+        """Whether `word` is exactly one word.
 
         Raises:
             ValueError: an unknown symbol.
@@ -110,10 +111,10 @@ class Automaton:
         return len(states) == len(word) and states.count(0) == 1 and states[-1] == 0
 
     def read(self, symbols: str) -> Text:
-        """The text of words joined, of which the last may be unfinished.
+        """Annotate a text: words joined, the last of which may be unfinished.
 
         Raises:
-            ValueError: an unknown symbol, or one that cannot stand where it does.
+            ValueError: an unknown symbol, or a symbol that cannot follow those before it.
         """
         encoded = encode(symbols, self.alphabet)
         states = self._states(encoded)
@@ -122,8 +123,32 @@ class Automaton:
             raise misplaced(symbols, len(states), [self.alphabet[symbol] for symbol in np.flatnonzero(allowed)])
         return self._annotated(encoded, np.array(states, dtype=np.int64))
 
+    def automaton(self, joined: bool = True) -> MooreMachine:
+        """The minimal automaton whose output is the set of symbols that may come next.
+
+        Args:
+            joined: whether the next word follows at the end of a word; otherwise the automaton stops there.
+        """
+        targets: list[list[int | None]] = [
+            [None if target < 0 else target for target in row] for row in self.targets.tolist()
+        ]
+        outputs = [
+            frozenset(symbol for symbol, target in zip(self.alphabet, row, strict=True) if target is not None)
+            for row in targets
+        ]
+        names = ["start", *map(self._state_name, self.labels[1:].tolist())]
+        if not joined:  # what leads back to the start leads to an end state instead
+            end = len(targets)
+            targets = [[end if target == 0 else target for target in row] for row in targets]
+            targets.append([None] * len(self.alphabet))
+            names, outputs = [*names, "end"], [*outputs, outputs[0]]
+        return minimise(MooreMachine(self.alphabet, tuple(map(tuple, targets)), tuple(outputs), tuple(names)))
+
+    def _state_name(self, label: float) -> str:
+        return f"{label:g}"
+
     def _states(self, symbols: np.ndarray) -> list[int]:
-        """The state after each symbol, up to the first symbol that cannot stand where it does."""
+        """The state after each symbol, up to the first symbol that cannot follow those before it."""
         states, state = [], 0
         for symbol in symbols.tolist():
             state = int(self.targets[state, symbol])
@@ -133,7 +158,7 @@ class Automaton:
         return states
 
     def _annotated(self, symbols: np.ndarray, states: np.ndarray) -> Text:
-        """The text of symbols [length] and states after each of them [length]."""
+        """The text of these symbols [length], given the state after each [length]."""
         starts = np.append(0, np.flatnonzero(states == 0) + 1)
         return Text(
             symbols,
@@ -145,7 +170,13 @@ class Automaton:
 
 
 def _visits(sources: np.ndarray, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Expected visits to each state in a word, [states], over moves [moves] between states; the word begins in 0."""
+    """Expected number of visits to each state in a word that begins in state 0, [states].
+
+    Args:
+        sources: state that each transition leaves, [transitions].
+        targets: state that it leads to, [transitions].
+        probabilities: its probability, [transitions].
+    """
     states = sources.max() + 1
     inside = targets != 0
     flow = coo_array((probabilities[inside], (targets[inside], sources[inside])), shape=(states, states))
