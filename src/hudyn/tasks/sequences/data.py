@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hudyn.arguments import ArgumentError, NonNegative, Positive, checked
-from hudyn.languages import Counting, Language
+from hudyn.languages import Countable, Language
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.seeds import derived_seed
 from hudyn.tasks.base import TaskData
@@ -76,7 +76,7 @@ class SequenceDataModule(TaskData[SequenceChunk]):
                 language.read(example)
             except ValueError as error:
                 raise ArgumentError("example", str(error)) from error
-        if isinstance(language, Counting):
+        if isinstance(language, Countable):
             _check_memory(language, words, batch_size, members)
         self.language = language
         self.example = example
@@ -116,7 +116,7 @@ class SequenceDataModule(TaskData[SequenceChunk]):
     @cached_property
     def pairs(self) -> ScoredTexts:
         """All ordered pairs of words of a counting language, up to the longest word that is drawn."""
-        assert isinstance(self.language, Counting)
+        assert isinstance(self.language, Countable)
         numbers = range(1, self.language.max_n + 1)
         return ScoredTexts.of([self.language.annotate([one, other]) for one in numbers for other in numbers])
 
@@ -164,7 +164,7 @@ class SequenceDataModule(TaskData[SequenceChunk]):
         return self.language.symbols(BLOCK * self.words, np.random.default_rng(derived_seed(seed, block)))
 
 
-def _check_memory(language: Counting, words: int, batch_size: int, members: int) -> None:
+def _check_memory(language: Countable, words: int, batch_size: int, members: int) -> None:
     """Raise ArgumentError where a block of sequences or all pairs of words would not fit into half of the memory."""
     longest = language.max_n * sum(language.ratios)
     drawn = members * (BLOCK + batch_size) * words * longest * 8

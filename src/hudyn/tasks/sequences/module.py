@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.kernels.dispatch import Kernel
 from hudyn.kernels.recurrent import predictions, updates_by
-from hudyn.languages import Counting, FiniteState
+from hudyn.languages import Countable, HasStateNames
 from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
 from hudyn.metrics.measure import MeasureKind
@@ -73,9 +73,9 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
             "test/solved": rate,
             "test/strict": rate,
         }
-        if isinstance(data.language, Counting):
+        if isinstance(data.language, Countable):
             kinds |= {"test/squared_error": value, "test/squared_error_floor": value, "test/longest": value}
-        if isinstance(data.language, FiniteState) and len(data.language.long_range):
+        if isinstance(data.language, HasStateNames) and len(data.language.long_range):
             kinds["test/long_range_accuracy"] = value
         return kinds | {"test/sustained": rate, "test/first_success": time, "test/sustained_success": time}
 
@@ -139,7 +139,7 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
         """N* of a counting language; when the task was solved."""
         results = {}
         language = self.data.language
-        if isinstance(language, Counting):
+        if isinstance(language, Countable):
             results["test/longest"] = longest(copy.deepcopy(self.population).cpu(), language, self.max_n)
         if self.success.updates:
             results |= {
@@ -160,11 +160,11 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
             "accuracy": scores.determined_right(choices, known, texts.determined),
             "legal_accuracy": scores.legal_right(choices, known, texts.read),
         }
-        if not isinstance(data.language, Counting):
+        if not isinstance(data.language, Countable):
             legal = scores.legal_above_others(logits, known, texts.read)
             margin = scores.margin(logs, known, texts.determined)
             results |= {"margin": margin, "solved": legal, "strict": legal & (margin >= 0)}
-            if isinstance(data.language, FiniteState) and len(data.language.long_range):
+            if isinstance(data.language, HasStateNames) and len(data.language.long_range):
                 outer = torch.isin(texts.states, torch.tensor(data.language.long_range).to(texts.states)) & texts.read
                 results["long_range_accuracy"] = scores.determined_right(choices, known, outer)
             return results

@@ -1,6 +1,5 @@
 """The report on sequence predictors: a trace of a text, states, and how far the networks count."""
 
-import itertools
 from dataclasses import asdict
 from typing import cast
 
@@ -9,10 +8,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hudyn.dynamics.trajectories import example_words
 from hudyn.figures import trajectories
 from hudyn.figures.success import success_curves
-from hudyn.languages import Counting, FiniteState, Language, Text
-from hudyn.metrics.sequences import ScoredTexts
+from hudyn.languages import Countable, HasStateNames, Language, Text
 from hudyn.networks import RecurrentNetwork, Trajectory, layer_parameters
 from hudyn.tasks.artifacts import Artifacts, Row, Table
 from hudyn.tasks.base import Study
@@ -21,7 +20,6 @@ from hudyn.tasks.sequences.module import SequencePredictor
 
 SequenceStudy = Study[SequencePredictor, SequenceDataModule]
 
-EXAMPLE_WORDS = 4  # whose paths are drawn: more would hide each other
 DRAWN_UNITS = 5  # of a large network, those that vary most: more lines or panels cannot be told apart
 DRAWN_POSITIONS = 3000  # points of a scatter: more only hide each other
 TRACED = 60  # symbols, which fit in the width of the figure over time
@@ -53,7 +51,7 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
         units_heading += f"; the {DRAWN_UNITS} units that vary most"
     figures = _state_figures(study.data, network, scored, shown, units_heading)
     figures["time_course"] = _time_course(language, text, trajectory, shown, units_heading)
-    if isinstance(language, Counting):
+    if isinstance(language, Countable):
         longest = results["test/longest"].values
         ns, accuracies = accuracy_by_n(network, language, int(longest[study.best]))
         tables["accuracy_by_n"] = Table(
@@ -93,7 +91,7 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
     )
 
 
-def accuracy_by_n(network: RecurrentNetwork, language: Counting, longest: int) -> tuple[np.ndarray, np.ndarray]:
+def accuracy_by_n(network: RecurrentNetwork, language: Countable, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """Accuracy at the determined positions of each word, against its number n.
 
     Args:
@@ -114,18 +112,6 @@ def accuracy_by_n(network: RecurrentNetwork, language: Counting, longest: int) -
         following = np.append(text.symbols[1:], 0)
         shares.append((choices == following)[after_turn].mean())
     return ns, np.array(shares)
-
-
-def example_words(language: Language, texts: ScoredTexts) -> dict[str, Tensor]:
-    """A few different words of `texts`, from short to long, with their symbols, [length] each."""
-    words: dict[str, Tensor] = {}
-    for symbols, read in zip(texts.symbols, texts.read, strict=True):
-        text = "".join(language.alphabet[symbol] for symbol in symbols[read])
-        bounds = [*language.read(text).starts.tolist(), len(text)]
-        words |= {text[first:last]: symbols[first:last] for first, last in itertools.pairwise(bounds)}
-    ordered = sorted(words, key=lambda word: (len(word), word))
-    chosen = np.unique(np.linspace(0, len(ordered) - 1, EXAMPLE_WORDS).round().astype(int))
-    return {ordered[place]: words[ordered[place]] for place in chosen}
 
 
 def _heading(study: SequenceStudy, network: RecurrentNetwork) -> str:
@@ -199,10 +185,12 @@ def _state_figures(
     read = texts.read.numpy()
     labels = texts.states.numpy()[read][:DRAWN_POSITIONS]
     names = None
-    if isinstance(language, FiniteState):
+    if isinstance(language, HasStateNames):
         names = {float(label): name for label, name in enumerate(language.state_names)}
     initial = [part[0].detach().numpy() for part in network.initial_state(1)]
-    words = {word: _run(network, symbols) for word, symbols in example_words(language, texts).items()}
+    words = {
+        word: _run(network, torch.from_numpy(language.read(word).symbols)) for word in example_words(language, texts)
+    }
     figures = {}
     for kind, states in (("hidden", scored.hidden), ("context", scored.context)):
         if states is None:
