@@ -68,19 +68,19 @@ def confusion_matrices(matrices: Tensor, accuracies: Tensor, seed: int) -> Figur
 
 
 @in_style
-def mistakes(images: Tensor, found: Sequence[Mistake], labels: list[str], title: str) -> Figure:
+def mistakes(images: Tensor, wrong: Sequence[Mistake], labels: list[str], title: str) -> Figure:
     """The images that a member classified wrongly with the highest confidence.
 
     Args:
         images: pixels [mistakes, height, width].
-        found: the mistakes, in the same order.
+        wrong: the mistakes, in the same order.
         labels: name of each class.
         title: heading.
     """
     names = printable(labels)
-    figure, panels = tiles(len(found), 6, size=(1.4, 1.62), edge=(0, 0.6))
+    figure, panels = tiles(len(wrong), 6, size=(1.4, 1.62), edge=(0, 0.6))
     heading(figure, f"{title}: true → predicted, with the predicted probability")
-    for axes, image, mistake in zip(panels, images, found, strict=True):
+    for axes, image, mistake in zip(panels, images, wrong, strict=True):
         axes.imshow(image.numpy(), cmap=GREYS)
         classes = f"{names[mistake.target]} → {names[mistake.choice]}"
         probability = f"{math.floor(mistake.confidence * 1e4) / 1e4:.2%}"  # never rounded up to 100 %

@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 CELLS = 50  # per inch; a cell is about as wide as a thin line
 LINE, DISC, TEXT = 1.0, 5.0, 100.0  # cost of covering a cell of each; other text and the edge must stay clear
 CLEAR = 0.03  # inches around a text
-DISTANCE = 4.0  # cost of each inch between a label and its place
+DISTANCE = 40.0  # cost of each inch between a label and its place: as much as covering a line
 LEADER = 0.2  # inches that a label is farther away than it could be, beyond which a line leads to it
 DIRECTIONS = np.roll(np.exp(2j * np.pi * np.arange(24) / 24).view(float).reshape(-1, 2), -3, axis=0)  # 45° first
 
