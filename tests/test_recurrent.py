@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from hudyn.errors import HudynError
+from hudyn.kernels.dispatch import TABLE
 from hudyn.kernels.recurrent import (
     cell_name,
     fused,
@@ -290,6 +291,13 @@ def test_net_inputs_of_any_size_give_no_nan():
             found.append(losses_and_gradients(kernel, population, *sequences(2, 2), ()))
         for one, other in zip(*found, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_table_names_every_parameter_of_a_cell(name):
+    network = NETWORKS[name]()
+    names = {parameter.replace("output.", "output_") for parameter, _ in network.named_parameters()}
+    assert set(TABLE[type(network)].parameters) - {"peepholes"} == names - {"peepholes"}
 
 
 def test_which_kernel_is_taken(monkeypatch):

@@ -71,7 +71,7 @@ class History(RunCallback):
         """
         if not self.rows:
             return {}
-        members = max(len(values) for row in self.rows for values in row["results"].values())
+        members = max((len(values) for row in self.rows for values in row["results"].values()), default=0)
         missing = [float("nan")] * members
         return {name: np.array([row[name] for row in self.rows]) for name in self._places} | {
             name: np.array([row["results"].get(name, missing) for row in self.rows]) for name in self._measures
