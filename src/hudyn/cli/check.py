@@ -259,27 +259,25 @@ def _check_task(config: DictConfig, files: ConfigFiles | None) -> Iterator[Probl
     model = str(config.model._target_)
     targets = {"model": model, "data": str(config.data._target_)}
     targets |= {f"report.{name}": str(report._target_) for name, report in (config.get("report") or {}).items()}
-    options = {group: files.targets(group) if files else {} for group in ("model", "data", "report")}
-    packages = {path: set(locate(target).packages) for path, target in targets.items()}
+    shared = {package for group in ("data", "model") for package in locate(KINDS[group]).packages}
+    packages = {path: set(locate(target).packages) - shared for path, target in targets.items()}
     if data_class := class_attribute(model, "data_class"):
-        packages["model"] |= set(locate(data_class).packages)
+        packages["model"] |= set(locate(data_class).packages) - shared
+    if all(found & packages["model"] for found in packages.values()):
+        return
+    options = {group: files.targets(group) if files else {} for group in ("model", "data", "report")}
     tasks = {_package(name) for names in options["model"].values() for name in names}
     tasks |= {name for found in packages.values() for name in found if name.startswith("hudyn.tasks.")}
     packages = {path: found & tasks for path, found in packages.items()}
     others = [found for path, found in packages.items() if path != "model" and found]
-    if not packages["model"] or not others:
+    if not packages["model"]:
         return
-    # The model is to blame only where everything else fits together.
-    if not any(found & packages["model"] for found in others) and set.intersection(*others) and len(others) > 1:
+    odd, reference = [path for path, found in packages.items() if found and not found & packages["model"]], "model"
+    if len(others) > 1 and len(odd) == len(others) and set.intersection(*others):  # only the model is of another task
         odd, reference = ["model"], "data"
-    else:
-        odd = [path for path, found in packages.items() if found and not found & packages["model"]]
-        reference = "model"
     for group in dict.fromkeys(path.partition(".")[0] for path in odd):
         first = next(target for path, target in targets.items() if path in odd and path.startswith(group))
-        fit = [
-            f"{group}={name}" for name, of_option in options[group].items() if _live_in(of_option, packages[reference])
-        ]
+        fit = [f"{group}={name}" for name, names in options[group].items() if _live_in(names, packages[reference])]
         choose = f"; choose {' or '.join(fit)}" if fit else ""
         yield Problem(group, f"{first} does not belong to the task of {targets[reference]}{choose}")
 
