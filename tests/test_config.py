@@ -124,6 +124,11 @@ def test_everything_is_reported_together(command, tmp_path):
         (["name=/abs"], "name", "expected the name of a folder"),
         (["name=.hidden"], "name", "expected the name of a folder"),
         (["name=''"], "name", "expected the name of a folder"),
+        (["~report.evaluation._partial_"], "report.evaluation._partial_", "expected true"),
+        (["+report.mine.animation=true"], "report.mine", "expected settings with a _target_; ~report.mine takes"),
+        (["callbacks.progress=null"], "callbacks.progress", "expected settings with a _target_"),
+        (["report.evaluation._target_=hudyn.run.folder.claim_folder"], "report.evaluation._target_",
+         "expected a report, a function of a study"),
         (["callbacks=sequences"], "callbacks", "did you mean data=sequences or report=sequences?"),
         (["model.network.hidden_size=3,4", "experiment=kmnist_full"], "command", "add --multirun"),
     ],
@@ -255,6 +260,19 @@ def test_a_class_that_extends_a_task_belongs_to_it(command, tmp_path):
     outcome = command("experiment=kmnist_lin", "data=check_grid", *mine)
     assert outcome.status == 2
     assert problems(outcome)["data"].startswith("mine.MyPoints does not belong to the task of")
+
+
+def test_data_of_no_known_task_are_judged_by_what_the_model_is_trained_on(command, tmp_path):
+    (tmp_path / "foreign.py").write_text(
+        "from hudyn.tasks.base import TaskData\n\n\n"
+        "class Foreign(TaskData):\n    updates_per_epoch = 1\n\n    def chunk(self, epoch, first, last): ...\n"
+    )
+    (tmp_path / "mine" / "data").mkdir(parents=True)
+    (tmp_path / "mine" / "data" / "foreign.yaml").write_text("_target_: foreign.Foreign\n")
+    outcome = command("--config-dir", "mine", "experiment=kmnist_lin", "data=foreign", "allowed_targets=[foreign]")
+    assert outcome.status == 2
+    expected = "hudyn.tasks.characters.ImageClassifier is trained on a KMNISTDataModule, got another class"
+    assert problems(outcome) == {"data": expected}
 
 
 def test_arguments_need_no_plus(command):

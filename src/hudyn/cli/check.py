@@ -45,14 +45,14 @@ KINDS = {
     "callbacks.*": "lightning.pytorch.Callback",
     "logger.*": "lightning.pytorch.loggers.Logger",
 }
-# Arguments that hudyn gives to the object at a path.
+# Arguments that hudyn gives to the object at a path; a report gets the study first.
 SET_BY_HUDYN = {
     "model": {"optimizer"},
     "optimizer": {"params"},
     "trainer": {"callbacks", "logger", "plugins", "default_root_dir"},
-    "report.*": {"study"},
     "logger.*": {"save_dir"},
 }
+PARTIAL = ("optimizer", "report.*")  # hudyn makes these with the arguments above
 
 
 def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]:
@@ -73,7 +73,8 @@ def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]
     of_targets = list(_check_targets(config))
     reported = {problem.path for problem in of_settings}
     problems += of_settings + [problem for problem in of_targets if problem.path not in reported]
-    if not any(problem.path.endswith("_target_") or problem.path in GROUPS for problem in of_targets):
+    sound = not any(re.fullmatch(r"\w+|\w+\._target_|report\.\w+(\._target_)?", problem.path) for problem in of_targets)
+    if sound:
         problems += _check_task(config, files)
     return problems
 
@@ -94,11 +95,31 @@ def plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-def at_path(table: dict[str, Any], path: str) -> Any:
-    """The entry of a table whose keys are paths, in which `*` stands for any one name; None if there is none."""
-    if path in table:
-        return table[path]
-    return table.get(f"{path.partition('.')[0]}.*") if path.count(".") == 1 else None
+def takes(node: object, argument: str) -> bool:
+    """Whether a part of a config has a target that takes an argument."""
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        return False
+    try:
+        return locate(str(node._target_)).takes(argument)
+    except LookupError:
+        return False
+
+
+def no_such_argument(path: str, name: str, target: Target, argument: str) -> str:
+    """What to say of an argument that the target at `path` does not take."""
+    return f"{name} takes no such argument{nearest(argument, set(target.arguments) - _set_by_hudyn(path, target))}"
+
+
+def _set_by_hudyn(path: str, target: Target) -> set[str]:
+    if path.startswith("report."):
+        return set(list(target.arguments)[:1])
+    return SET_BY_HUDYN.get(_pattern(path), set())
+
+
+def _pattern(path: str) -> str:
+    """A path as the tables have it: ``callbacks.progress`` is ``callbacks.*``."""
+    group, _, rest = path.partition(".")
+    return f"{group}.*" if rest and "." not in rest and group not in TARGET_GROUPS else path
 
 
 def _check_references(config: DictConfig) -> Iterator[Problem]:
@@ -155,6 +176,12 @@ def _check_targets(config: DictConfig) -> list[Problem]:
         else:
             for path, target in _targets(node, group):
                 problems += _check_target(path, target, trusted)
+            if group not in TARGET_GROUPS:
+                problems += [
+                    Problem(f"{group}.{name}", f"expected settings with a _target_; ~{group}.{name} takes it out")
+                    for name, part in zip(map(str, node), node.values(), strict=True)
+                    if not isinstance(part, DictConfig) or "_target_" not in part
+                ]
     callbacks = config.get("callbacks") or {}
     problems += [
         Problem(f"callbacks.{name}", "every run needs this callback")
@@ -180,7 +207,9 @@ def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iter
     if refusal:
         yield Problem(f"{path}._target_", refusal)
         return
-    ours = at_path(SET_BY_HUDYN, path) or set()
+    if _pattern(path) in PARTIAL and node.get("_partial_") is not True:
+        yield Problem(f"{path}._partial_", "expected true: hudyn gives it its first argument later")
+    ours = _set_by_hudyn(path, target)
     arguments = [str(key) for key in node if key not in HYDRA_KEYS]
     for argument in arguments:
         if argument in ours:
@@ -199,12 +228,6 @@ def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iter
                 yield Problem(f"{path}.{argument}", message)
 
 
-def no_such_argument(path: str, name: str, target: Target, argument: str) -> str:
-    """What to say of an argument that the target at `path` does not take."""
-    valid = set(target.arguments) - (at_path(SET_BY_HUDYN, path) or set())
-    return f"{name} takes no such argument{nearest(argument, valid)}"
-
-
 def _check_allowed(name: str, trusted: tuple[str, ...]) -> str | None:
     allowed = (*ALLOWED_PACKAGES, *trusted)
     if _inside(name, allowed):
@@ -218,12 +241,11 @@ def _check_allowed(name: str, trusted: tuple[str, ...]) -> str | None:
 def _check_kind(path: str, name: str, target: Target, trusted: tuple[str, ...]) -> str | None:
     """What is wrong with the kind of a target: an unexpected class, or a function that nobody has allowed."""
     if path.startswith("report."):
-        if "study" not in target.arguments or not _inside(target.name, ("hudyn.tasks", *trusted)):
-            return f"expected a report, a function of a study, got {name}"
-        return None
+        is_report = target.arguments and _inside(target.name, ("hudyn.tasks", *trusted))
+        return None if is_report else f"expected a report, a function of a study, got {name}"
     if not _inside(name, trusted) and not (target.is_class and _inside(target.name, ALLOWED_PACKAGES)):
         return f"{name} is not a class that {name.split('.')[0]} defines"
-    expected = at_path(KINDS, path)
+    expected = KINDS.get(_pattern(path))
     if expected and target.is_class and locate(expected).name not in target.ancestors:
         return f"expected a {expected.rpartition('.')[2]}, got {name}"
     return None
@@ -236,28 +258,26 @@ def _check_task(config: DictConfig, files: ConfigFiles | None) -> Iterator[Probl
     """
     model = str(config.model._target_)
     targets = {"model": model, "data": str(config.data._target_)}
-    targets |= {f"report.{name}": str(settings._target_) for name, settings in (config.get("report") or {}).items()}
-    options = {group: files.targets(group) if files else {} for group in ("model", "data", "report")}
-    packages = {path: set(locate(target).packages) for path, target in targets.items()}
+    targets |= {f"report.{name}": str(report._target_) for name, report in (config.get("report") or {}).items()}
+    shared = {package for group in ("data", "model") for package in locate(KINDS[group]).packages}
+    packages = {path: set(locate(target).packages) - shared for path, target in targets.items()}
     if data_class := class_attribute(model, "data_class"):
-        packages["model"] |= set(locate(data_class).packages)
+        packages["model"] |= set(locate(data_class).packages) - shared
+    if all(found & packages["model"] for found in packages.values()):
+        return
+    options = {group: files.targets(group) if files else {} for group in ("model", "data", "report")}
     tasks = {_package(name) for names in options["model"].values() for name in names}
     tasks |= {name for found in packages.values() for name in found if name.startswith("hudyn.tasks.")}
     packages = {path: found & tasks for path, found in packages.items()}
     others = [found for path, found in packages.items() if path != "model" and found]
-    if not packages["model"] or not others:
+    if not packages["model"]:
         return
-    # The model is to blame only where everything else fits together.
-    if not any(found & packages["model"] for found in others) and set.intersection(*others) and len(others) > 1:
+    odd, reference = [path for path, found in packages.items() if found and not found & packages["model"]], "model"
+    if len(others) > 1 and len(odd) == len(others) and set.intersection(*others):  # only the model is of another task
         odd, reference = ["model"], "data"
-    else:
-        odd = [path for path, found in packages.items() if found and not found & packages["model"]]
-        reference = "model"
     for group in dict.fromkeys(path.partition(".")[0] for path in odd):
         first = next(target for path, target in targets.items() if path in odd and path.startswith(group))
-        fit = [
-            f"{group}={name}" for name, of_option in options[group].items() if _live_in(of_option, packages[reference])
-        ]
+        fit = [f"{group}={name}" for name, names in options[group].items() if _live_in(names, packages[reference])]
         choose = f"; choose {' or '.join(fit)}" if fit else ""
         yield Problem(group, f"{first} does not belong to the task of {targets[reference]}{choose}")
 

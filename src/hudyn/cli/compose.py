@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hudyn.arguments import nearest
-from hudyn.cli.check import check, no_such_argument
+from hudyn.cli.check import check, no_such_argument, takes
 from hudyn.cli.hydra_adapter import CompositionError, ConfigFiles, Override, settings, uses_basic_sweeper
 from hudyn.cli.problems import ConfigurationError, Problem
 from hudyn.cli.signatures import locate
@@ -174,7 +174,7 @@ class Composer:
             where = f"{path}.{part}" if path else part
             if not isinstance(node, DictConfig) or part not in node:
                 if not override.deletes and self._is_argument(path, node, part):
-                    return f"++{override.text}"
+                    return f"++{override.text}"  # not one +, which is refused where another job of a sweep has the key
                 self._report(where, self._no_such_key(path, node, part, override.key))
                 return None
             if OmegaConf.is_missing(node, part) or OmegaConf.is_interpolation(node, part):
@@ -187,12 +187,7 @@ class Composer:
         if node is None:
             parent = OmegaConf.select(self.base or OmegaConf.create(), path.rpartition(".")[0])
             return isinstance(parent, DictConfig) and "_target_" in parent
-        if not isinstance(node, DictConfig) or "_target_" not in node or path.startswith("hydra"):
-            return False
-        try:
-            return locate(str(node._target_)).takes(part)
-        except LookupError:
-            return False
+        return takes(node, part) and not path.startswith("hydra")
 
     def _no_such_key(self, path: str, node: object, part: str, key: str) -> str:
         elsewhere = [other for other in _paths(self.base) if other.endswith(f".{key}")]

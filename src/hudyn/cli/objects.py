@@ -21,7 +21,7 @@ from hudyn.arguments import ArgumentError, nearest
 from hudyn.cli.check import plain, repair
 from hudyn.cli.problems import Problem
 from hudyn.cli.signatures import locate
-from hudyn.run.build import AnyModule, build_network
+from hudyn.run.build import AnyData, AnyModule, build_network
 from hudyn.tasks.base import TaskData
 
 ELEMENTWISE_OPTIMIZERS = (
@@ -41,7 +41,7 @@ def check_objects(config: DictConfig) -> list[Problem]:
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
         warnings.simplefilter("ignore")
         maker.make_all()
-        return maker.problems + list(_check_together(maker.made, maker.config))
+        return maker.problems + list(_check_together(maker.made, maker.module_class, maker.config))
 
 
 class _Maker:
@@ -51,16 +51,16 @@ class _Maker:
         self.config = copy.deepcopy(config)
         OmegaConf.set_struct(self.config, False)
         OmegaConf.resolve(self.config)  # an argument that is taken out may be referred to
+        self.module_class = cast(type[AnyModule], get_class(config.model._target_))
         self.made: dict[str, Any] = {}
         self.problems: list[Problem] = []
 
     def make_all(self) -> None:
         config = self.config
-        if "language" in config.data:
-            self._make("data.language", lambda: instantiate(config.data.language))
-        self._make(
-            "data", lambda: instantiate(config.data), needs=["data.language"] if "language" in config.data else []
-        )
+        language = ["data.language"] if "language" in config.data else []
+        for path in language:
+            self._make(path, lambda: instantiate(config.data.language))
+        self._make("data", self._data, needs=language)
         self._make("model.network", self._network, needs=["data"])
         parameter = torch.nn.Parameter(torch.zeros(1))
         self._make("optimizer", lambda: instantiate(config.optimizer)([parameter]))
@@ -83,27 +83,32 @@ class _Maker:
                     return
                 repair(self.config, [problem])
 
+    def _data(self) -> AnyData:
+        data = instantiate(self.config.data)
+        expected = self.module_class.data_class
+        if not isinstance(data, expected):
+            raise ValueError(f"{self.config.model._target_} is trained on a {expected.__name__}, got another class")
+        return data
+
     def _network(self) -> torch.nn.Module:
         settings, data = self.config.model.network, self.made["data"]
-        module_class = cast(type[AnyModule], get_class(self.config.model._target_))
-        derived = module_class.network_arguments(data)
+        derived = self.module_class.network_arguments(data)
         for argument, expected in locate(str(settings._target_)).arguments.items():
             if expected.required and argument not in settings and argument not in derived:
                 raise ArgumentError(argument, f"{settings._target_} needs this argument")
-        return build_network(self.config, module_class, data)
+        return build_network(self.config, self.module_class, data)
 
-    def _model(self) -> Any:
+    def _model(self) -> AnyModule:
         settings = self.config.model
-        return get_class(settings._target_)(
+        return self.module_class(
             network=lambda: self.made["model.network"],
-            optimizer=None,
+            optimizer=torch.optim.SGD,  # not the config's, whose problems are reported already
             **{str(key): plain(settings[key]) for key in settings if key not in ("_target_", "network", "members")},
         )
 
 
-def _check_together(made: dict[str, Any], config: DictConfig) -> Iterator[Problem]:
+def _check_together(made: dict[str, Any], model: type[AnyModule], config: DictConfig) -> Iterator[Problem]:
     """Problems of objects that do not fit together."""
-    model = cast(type[AnyModule], get_class(config.model._target_))
     data, network, trainer, optimizer = (made.get(path) for path in ("data", "model.network", "trainer", "optimizer"))
     if isinstance(data, TaskData):
         yield from _check_model_and_data(model, network, data, config)
@@ -122,10 +127,6 @@ def _check_together(made: dict[str, Any], config: DictConfig) -> Iterator[Proble
 def _check_model_and_data(
     model: type[AnyModule], network: torch.nn.Module | None, data: TaskData, config: DictConfig
 ) -> Iterator[Problem]:
-    if not isinstance(data, model.data_class):
-        expected = model.data_class.__name__
-        yield Problem("data", f"{model.__name__} is trained on {expected}, got {type(data).__name__}")
-        return
     try:
         data.check_available()
     except Exception as error:

@@ -98,7 +98,9 @@ def _lenient(stream: TextIO | None, number: int) -> TextIO:
         if stream in (sys.__stdout__, sys.__stderr__):
             stream.flush()
             buffer = io.BufferedWriter(_LenientFile(number, "w", closefd=False))
-            return io.TextIOWrapper(buffer, stream.encoding, "replace", line_buffering=stream.line_buffering)
+            return io.TextIOWrapper(
+                buffer, stream.encoding, "replace", None, stream.line_buffering, stream.write_through
+            )
     return stream
 
 

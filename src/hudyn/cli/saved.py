@@ -6,9 +6,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hudyn.arguments import nearest
+from hudyn.cli.check import takes
 from hudyn.cli.compose import check_all
 from hudyn.cli.problems import Problem
-from hudyn.cli.signatures import locate
 
 
 def changed(config: DictConfig, overrides: list[str], may_change: tuple[str, ...]) -> DictConfig:
@@ -27,13 +27,13 @@ def changed(config: DictConfig, overrides: list[str], may_change: tuple[str, ...
     problems = []
     for override in overrides:
         key, equals, text = override.lstrip("+").partition("=")
+        parent, _, leaf = key.rpartition(".")
+        node = OmegaConf.select(config, parent) if parent else config
         if not equals:
             problems.append(Problem(override, "expected key=value"))
         elif not f"{key}=".startswith(may_change):
             problems.append(Problem(key, f"the run keeps its {key}; what may change: {', '.join(may_change)}"))
-        elif not _is_known(config, key):
-            parent, _, leaf = key.rpartition(".")
-            node = OmegaConf.select(config, parent)
+        elif not (isinstance(node, DictConfig) and leaf in node) and not takes(node, leaf):
             known = map(str, node) if isinstance(node, DictConfig) else []
             problems.append(Problem(key, "the run's config has no such key" + nearest(leaf, known)))
         else:
@@ -43,15 +43,3 @@ def changed(config: DictConfig, overrides: list[str], may_change: tuple[str, ...
                 problems.append(Problem(key, str(error).splitlines()[0]))
     check_all([("", config)], problems)
     return config
-
-
-def _is_known(config: DictConfig, key: str) -> bool:
-    """Whether the config has a key, or a target that takes it as an argument."""
-    parent, _, leaf = key.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    if not isinstance(node, DictConfig) or leaf in node or "_target_" not in node:
-        return isinstance(node, DictConfig) and leaf in node
-    try:
-        return locate(str(node._target_)).takes(leaf)
-    except LookupError:
-        return False

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import sys
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -158,26 +159,30 @@ def ancestry(found: Found) -> tuple[list[Found], list[str]]:
 def load(name: str) -> Module:
     """The module with the dotted `name`."""
     top, *parts = name.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError) as error:
-        raise UnknownError(f"{top} cannot be found") from error
-    if spec is None:
-        raise MissingError("", top, [])
-    places = list(spec.submodule_search_locations or [])
-    if places and (spec.origin is None or not spec.has_location):
-        path = Path(places[0]) / "__init__.py"  # a namespace package, which has no such file
-    elif spec.origin and spec.origin.endswith(".py"):
-        path = Path(spec.origin)
-    else:
-        raise UnknownError(f"{top} has no source")
-    module = _module(top, path)
+    module = _module(top, _top_file(top, tuple(sys.path)))
     for part in parts:
         inside = _submodule(module, part)
         if inside is None:
             raise _absent(module, part)
         module = inside
     return module
+
+
+@cache
+def _top_file(name: str, folders: tuple[str, ...]) -> Path:
+    """The file of a module that is in no package, looked for in `folders`, which are those of ``sys.path``."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError) as error:
+        raise UnknownError(f"{name} cannot be found") from error
+    if spec is None:
+        raise MissingError("", name, [])
+    places = list(spec.submodule_search_locations or [])
+    if places and (spec.origin is None or not spec.has_location):
+        return Path(places[0]) / "__init__.py"  # a namespace package, which has no such file
+    if spec.origin and spec.origin.endswith(".py"):
+        return Path(spec.origin)
+    raise UnknownError(f"{name} has no source")
 
 
 def _submodule(parent: Module, part: str) -> Module | None:
