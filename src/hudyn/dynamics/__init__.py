@@ -1,6 +1,7 @@
 """Analysis of trained recurrent networks: `analyse(network, language)` is the door to all of it."""
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hudyn.dynamics.analysis import Analysis, analyse
@@ -8,10 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["Analysis", "analyse"]
 
 
-def __getattr__(name: str) -> Any:
-    """Import the analysis only when it is asked for: scipy takes a second."""
-    if name in __all__:
-        from hudyn.dynamics import analysis
-
-        return getattr(analysis, name)
+def __getattr__(name: str) -> object:
+    if name in __all__:  # imported when asked for: scipy takes a second
+        return getattr(import_module("hudyn.dynamics.analysis"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

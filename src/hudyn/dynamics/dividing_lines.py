@@ -1,16 +1,16 @@
-"""Where each hidden unit of a two-layer perceptron divides the plane."""
+"""The line along which each hidden unit of a two-layer perceptron divides the plane."""
 
 import math
 from dataclasses import dataclass
 
 from hudyn.networks.grid import GridMLP
 
-EPSILON = 1e-12
+EPSILON = 1e-12  # weights below this count as 0
 
 
 @dataclass(frozen=True)
 class DividingLine:
-    """The line weight_x·x + weight_y·y + bias = 0, on which the net input of `unit` is 0; it is on where it is more."""
+    """The line weight_x·x + weight_y·y + bias = 0, where the net input of `unit` is 0; above 0, the unit is on."""
 
     unit: str
     weight_x: float
@@ -43,13 +43,13 @@ class DividingLine:
 
     @property
     def slope(self) -> float | None:
-        """Slope dy/dx; None for a vertical line, and where there is no line."""
+        """Slope dy/dx; None for a vertical line, or without a line."""
         return -self.weight_x / self.weight_y if abs(self.weight_y) > EPSILON else None
 
     def segment(
         self, x_range: tuple[float, float], y_range: tuple[float, float]
     ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-        """The ends, from left to right, of the part of the line inside a rectangle; None where it passes outside.
+        """The ends, from left to right, of the part of the line inside a rectangle; None if the line misses it.
 
         >>> DividingLine("hidden 1", 2.0, 0.0, -1.0).segment((0, 2), (0, 2))
         ((0.5, 0.0), (0.5, 2.0))
@@ -84,7 +84,7 @@ def dividing_lines(network: GridMLP) -> list[DividingLine]:
 
 
 def _sum(terms: list[tuple[float, str]]) -> str:
-    """The sum of the terms with three significant digits; those that are 0 are left out."""
+    """The sum of the terms with three significant digits, without terms that are 0."""
     text = ""
     for factor, name in terms:
         size = f"{abs(factor):.3g}"

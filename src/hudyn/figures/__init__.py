@@ -1,1 +1,39 @@
-"""Drawing: pure functions from results to matplotlib figures."""
+"""Drawing: pure functions from results to matplotlib figures.
+
+Figures of an `Analysis`: `phase_portrait`, `mechanism`, `counters`, `automaton`, `state_space`, `principal_components`,
+`trajectory`. They are imported when they are asked for, since the analysis takes a second to import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hudyn.figures.analysis import (
+        automaton,
+        counters,
+        mechanism,
+        phase_portrait,
+        principal_components,
+        state_space,
+        trajectory,
+    )
+
+__all__ = [
+    "automaton",
+    "counters",
+    "mechanism",
+    "phase_portrait",
+    "principal_components",
+    "state_space",
+    "trajectory",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(import_module("hudyn.figures.analysis"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""Recurrent networks set by hand, whose dynamics are known: counters, chosen fixed points, automata."""
+"""Recurrent networks with weights set by hand, whose dynamics are known: counters, chosen fixed points, automata."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,30 +7,32 @@ from typing import Any
 import numpy as np
 import torch
 
+from hudyn.arguments import ArgumentError, Positive, checked
 from hudyn.languages import FiniteState
 from hudyn.networks.recurrent import LSTM, SRN, RecurrentNetwork
 
-SATURATED = 40.0  # net input at which tanh and the logistic function are 1 to rounding, in float64 too
-CERTAIN = 32.0  # log-odds of what is certain
-NEVER = -64.0  # logit of a symbol that cannot come, beside about 0 for one that can
+SATURATED = 40.0  # net input at which tanh and the logistic function are 1 to rounding, even in float64
+CERTAIN = 32.0  # log-odds of a certain prediction: the other symbol has a probability of 1e-14
+NEVER = -64.0  # logit of a symbol that cannot come; symbols that can have logits near 0
 RESET = 4.0  # weight that drives a unit to its bound
+LARGEST_N = 16  # that single precision can count on one unit whose distances halve
 
 
 class CountingLSTM(LSTM):
-    """Counts a^n b^n exactly, with gates that are 0 or 1, and predicts it as well as can be.
+    """Counts a^n b^n exactly, with gates that are 0 or 1, and predicts the true distribution.
 
-    The context of unit 1 goes up by 1 with each a and down by 1 with each b; its gates are open. Of the others, which
-    keep nothing, unit k + 1 is on while the last k symbols were a, so that the end of the a's can be foretold.
+    The context of unit 1 goes up by 1 with each a and down by 1 with each b; its gates are open. The other units keep
+    no context: unit k + 1 is on while the last k symbols were a, which gives the probability that the a's end.
 
     Args:
-        max_n: largest n that is drawn, uniformly.
+        max_n: largest n in the texts, where n is uniform.
 
     Raises:
-        ValueError: max_n < 1.
+        ArgumentError: max_n < 1.
     """
 
-    def __init__(self, max_n: int = 4) -> None:
-        _check_max(max_n)
+    @checked
+    def __init__(self, max_n: Positive = 4) -> None:
         super().__init__(alphabet_size=2, hidden_size=1 + max_n)
         on = math.tanh(1.0)  # hidden state where the context is 1
         bias = np.zeros((4, 1 + max_n))  # input, forget, candidate, output
@@ -40,7 +42,7 @@ class CountingLSTM(LSTM):
         from_symbol[2, 0] = SATURATED, -SATURATED
         bias[1, 1:], bias[2, 1:] = -SATURATED, SATURATED
         from_symbol[0, 1] = SATURATED, -SATURATED
-        from_symbol[0, 2:, 0] = 2 * SATURATED  # both an a and the unit before are needed
+        from_symbol[0, 2:, 0] = 2 * SATURATED  # needs both an a and the previous unit
         bias[0, 2:] = -3 * SATURATED
         for unit in range(2, 1 + max_n):
             from_hidden[0, unit, unit - 1] = 2 * SATURATED / on
@@ -58,56 +60,57 @@ class CountingLSTM(LSTM):
 
 
 class FixedPointSRN(SRN):
-    """A chosen fixed point for the map of each symbol, the first with a chosen Jacobian J: diag(1 - h²) U = J.
+    """Has a chosen fixed point under each symbol, the first with a chosen Jacobian J: diag(1 - h²) U = J.
 
-    All maps share U, so the Jacobian at another fixed point g is diag((1 - g²) / (1 - h²)) J. The network begins in 0.
+    All maps share U, so the Jacobian at another fixed point g is diag((1 - g²) / (1 - h²)) J. The network starts in 0.
 
     Args:
-        jacobian: J, a row of numbers a hidden unit.
-        fixed_points: a state for each symbol, a number between -1 and 1 a hidden unit.
+        jacobian: J, one row of numbers per hidden unit.
+        fixed_points: a state for each symbol, one number between -1 and 1 per hidden unit.
 
     Raises:
-        ValueError: numbers of the wrong shape, or states out of range.
+        ArgumentError: numbers of the wrong shape, or states out of range.
     """
 
     def __init__(self, jacobian: Sequence[Sequence[float]], fixed_points: Sequence[Sequence[float]]) -> None:
         points = _table("fixed_points", fixed_points)  # [alphabet, hidden]
         hidden_size = points.shape[1]
-        given = _table("jacobian", jacobian)
-        if given.shape != (hidden_size, hidden_size):
-            raise ValueError(f"jacobian: expected {hidden_size} rows of {hidden_size} numbers, got {jacobian}")
+        slopes = _table("jacobian", jacobian)
+        if slopes.shape != (hidden_size, hidden_size):
+            message = f"expected {hidden_size} rows of {hidden_size} numbers, got {jacobian}"
+            raise ArgumentError("jacobian", message)
         if not (np.abs(points) < 1).all():
-            raise ValueError(f"fixed_points: expected numbers between -1 and 1, got {fixed_points}")
+            raise ArgumentError("fixed_points", f"expected numbers between -1 and 1, got {fixed_points}")
         super().__init__(alphabet_size=len(points), hidden_size=hidden_size)
-        weights = given / (1 - points[0] ** 2)[:, None]  # U
+        weights = slopes / (1 - points[0] ** 2)[:, None]  # U
         _set(self, input_weight=(np.arctanh(points) - points @ weights.T).T, hidden_weight=weights)
 
 
 class CountingSRN(SRN):
     """Counts a^n b^n on one unit, whose distance from a fixed point halves with each a and doubles with each b.
 
-    Under a the fixed point is attracting, with an eigenvalue of 1/2; the first b takes it onto that of b, a saddle with
-    an eigenvalue of 2 (Rodriguez, Wiles & Elman 1999). Rounding bounds the count: it ends where a halved distance can
-    no longer be told from 0.
+    Under a, the fixed point is attracting, with an eigenvalue of 1/2. The first b maps it onto the fixed point of b, a
+    saddle with an eigenvalue of 2 (Rodriguez, Wiles & Elman 1999). Rounding limits the count: it ends where a halved
+    distance cannot be distinguished from 0.
 
-    Unit 1 counts, unit 2 is the last symbol, unit 3 is on after a whole word and sets unit 1 back at the next a. Of the
-    others, unit k + 2 is on from the k-th a of a word to the last, k = 2..max_n, so that the end of the a's can be
-    foretold.
+    Unit 1 counts. Unit 2 is the last symbol. Unit 3 is on after a whole word and resets unit 1 at the next a. Unit
+    k + 2, for k = 2..max_n, is on from the k-th a of a word to the last, which gives the probability that the a's end.
 
     Args:
-        max_n: largest n that is drawn, uniformly.
+        max_n: largest n in the texts, where n is uniform.
 
     Raises:
-        ValueError: max_n is not in 1..16.
+        ArgumentError: max_n is not in 1..16.
     """
 
-    def __init__(self, max_n: int = 4) -> None:
-        _check_max(max_n)
-        if max_n > 16:
-            raise ValueError(f"max_n: expected at most 16, beyond which single precision cannot count, got {max_n}")
+    @checked
+    def __init__(self, max_n: Positive = 4) -> None:
+        if max_n > LARGEST_N:
+            message = f"expected at most {LARGEST_N}, beyond which single precision cannot count, got {max_n}"
+            raise ArgumentError("max_n", message)
         hidden_size = 2 + max_n
         super().__init__(alphabet_size=2, hidden_size=hidden_size)
-        point = math.sqrt(3) / 2  # of a; that of b is 0
+        point = math.sqrt(3) / 2  # fixed point of a; that of b is 0
         phase = math.tanh(2.0)  # unit 2 after a; minus this after b
         from_hidden = np.zeros((hidden_size, hidden_size))
         from_hidden[0, :3] = 2, -point / phase, RESET  # to a slope of 2 at 0, and of 2 (1 - 3/4) at the point of a
@@ -116,7 +119,7 @@ class CountingSRN(SRN):
         from_symbol[1] = math.atanh(phase), -math.atanh(phase)
 
         def gate(unit: int, symbol: int, low: float, high: float) -> None:
-            """Let `unit` be on where `symbol` is read and the net input of unit 1 is nearer to `high` than to `low`."""
+            """Switch `unit` on if `symbol` is read and the net input of unit 1 is closer to `high` than to `low`."""
             gain = 2 * SATURATED / (high - low)
             from_hidden[unit] = gain * from_hidden[0]
             from_symbol[unit] = -abs(gain) * SATURATED  # off at every other symbol
@@ -126,7 +129,7 @@ class CountingSRN(SRN):
         for _ in range(1, max_n):
             counted.append(math.tanh(2 * (counted[-1] - point) + math.atanh(point)))
         net = np.arctanh(np.clip(counted, -1, 1 - 1e-9))
-        gate(2, 1, 0.108, 0.175)  # before the last b it is less, at the last b more
+        gate(2, 1, 0.108, 0.175)  # the net input is below before the last b, above at the last b
         for unit in range(3, hidden_size):
             gate(unit, 0, net[unit - 3], net[unit - 2])
         turn = _log_odds_of_turn(max_n)
@@ -143,15 +146,15 @@ class CountingSRN(SRN):
 
 
 class AutomatonSRN(SRN):
-    """Implements a finite-state language exactly: one unit, 1 or -1, for each state and symbol that can follow it.
+    """Implements a finite-state language exactly: one unit, 1 or -1, for each state and symbol that may follow it.
 
-    A unit is on after its symbol was read in its state, so it knows the state that follows (Minsky 1967). After a
-    symbol that cannot come all units are off, for good.
+    A unit is on after its symbol was read in its state, so it stands for the state that follows (Minsky 1967). After a
+    symbol that cannot come, all units stay off.
 
     Args:
-        transitions: as of `hudyn.languages.FiniteState`.
+        transitions: as for `hudyn.languages.FiniteState`.
         start: the state where words begin.
-        end: the state where words end; the network begins in it.
+        end: the state where words end; the network starts in it.
 
     Attributes:
         units: state and symbol of each unit.
@@ -159,10 +162,10 @@ class AutomatonSRN(SRN):
 
     def __init__(self, transitions: Mapping[Any, Any], start: str, end: str) -> None:
         language = FiniteState(transitions, start, end)
-        table = {str(state): list(own) for state, own in transitions.items()}
+        table = {str(state): list(leaving) for state, leaving in transitions.items()}
         table[end] = table[start]
         reached = [end]
-        for state in reached:  # which grow on the way
+        for state in reached:  # the list grows while it is traversed
             reached += dict.fromkeys(str(move["to"]) for move in table[state] if str(move["to"]) not in reached)
         moves = [(state, move) for state in reached for move in table[state]]
         super().__init__(len(language.alphabet), len(moves))
@@ -188,13 +191,8 @@ class AutomatonSRN(SRN):
         )
 
 
-def _check_max(max_n: int) -> None:
-    if max_n < 1:
-        raise ValueError(f"max_n: expected at least 1, got {max_n}")
-
-
 def _log_odds_of_turn(max_n: int) -> np.ndarray:
-    """Log-odds that a b comes after 1..max_n a's, [max_n]; n is uniform on 1..max_n."""
+    """Log-odds of a b after 1..max_n a's, [max_n], where n is uniform on 1..max_n."""
     return np.append(-np.log(np.arange(max_n - 1, 0, -1)), CERTAIN)
 
 
@@ -205,13 +203,13 @@ def _table(name: str, rows: Sequence[Sequence[float]]) -> np.ndarray:
     except (ValueError, TypeError):
         table = np.empty(0)
     if table.ndim != 2 or not table.size or not np.isfinite(table).all():
-        raise ValueError(f"{name}: expected rows of numbers, all as long, got {rows}")
+        raise ArgumentError(name, f"expected rows of numbers, all as long, got {rows}")
     return table
 
 
 def _set(network: RecurrentNetwork, **values: Any) -> None:
-    """Give the parameters these values, and 0 to those that are not named, for good."""
+    """Set and freeze the parameters: these values, and 0 for those that are not named."""
     for name, parameter in network.named_parameters():
-        given = values.get(name.replace(".", "_"), 0.0)
-        parameter.data = torch.as_tensor(np.array(given), dtype=parameter.dtype).expand(parameter.shape).clone()
+        value = values.get(name.replace(".", "_"), 0.0)
+        parameter.data = torch.as_tensor(np.array(value), dtype=parameter.dtype).expand(parameter.shape).clone()
         parameter.requires_grad_(False)

@@ -1,0 +1,91 @@
+"""The figures of an analysis: what they show, and what they refuse."""
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from hudyn import figures
+from hudyn.dynamics import analyse
+from hudyn.languages import Counting, Dyck
+from hudyn.networks import GRU, LSTM, SRN, CountingLSTM, FixedPointSRN
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+@pytest.fixture(scope="module")
+def planar():
+    return analyse(FixedPointSRN([[0.5, 0.3], [0.0, 0.25]], [[0.3, -0.6], [-0.8, 0.1]]), Counting([1, 1]), most=5)
+
+
+@pytest.fixture(scope="module")
+def counter():
+    return analyse(CountingLSTM(4), Counting([1, 1]), most=5)
+
+
+@pytest.fixture(scope="module")
+def three():
+    torch.manual_seed(0)
+    return analyse(LSTM(2, 3), Dyck())
+
+
+def test_a_phase_portrait_has_a_panel_for_each_symbol_and_names_the_fixed_points(planar):
+    shown = "\n".join(texts(figures.phase_portrait(planar)))
+    assert "FixedPointSRN, 2 hidden units: phase portrait" in shown
+    assert planar.fixed_points["a"][0].name in shown
+    assert planar.fixed_points["b"][0].name in shown
+
+
+def test_a_mechanism_holds_the_explanation(planar):
+    shown = " ".join(" ".join(texts(figures.mechanism(planar, "My title"))).split())
+    assert "My title" in shown
+    assert str(planar.verdict)[:40] in shown
+
+
+def test_counters_show_the_counting_unit_in_every_phase(counter):
+    figure = figures.counters(counter)
+    assert {"context 1", "number of a", "number of b"} <= set(texts(figure))
+    assert "CountingLSTM, 5 hidden units: context 1 rises 1.00 per a, falls 1.00 per b" in texts(figure)
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    assert {len(axes.lines) for axes in panels} == {4}  # words
+
+
+def test_an_automaton_has_the_names_of_the_languages_states(counter):
+    shown = "\n".join(texts(figures.automaton(counter)))
+    assert all(name in shown for name in counter.language_automaton.names)
+
+
+def test_three_units_in_space(three):
+    pytest.importorskip("plotly", reason='plotly is not installed (pip install "hudyn[analysis]")')
+    page = figures.state_space(three)
+    assert "LSTM, 3 hidden units: in space" in page
+    assert all(word in page for word in three.trajectories)
+
+
+def test_principal_components_of_hidden_and_context(three):
+    assert isinstance(figures.principal_components(three), Figure)
+    assert "LSTM, 3 hidden units: principal components" in texts(figures.principal_components(three))
+
+
+def test_a_trajectory_has_a_panel_for_each_kind_of_unit(counter):
+    figure = figures.trajectory(counter, "aabb")
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    for name in ("hidden", "context", "input gate", "forget gate", "candidate", "output gate"):
+        assert name in labels
+    with pytest.raises(ValueError, match="symbol 1: expected a, got 'b'"):
+        figures.trajectory(counter, "b")
+
+
+def test_what_cannot_be_drawn_is_refused(three):
+    with pytest.raises(ValueError, match="expected two hidden units"):
+        figures.phase_portrait(three)
+    with pytest.raises(ValueError, match="analysis: expected a countable language, got Dyck"):
+        figures.counters(three)
+    with pytest.raises(ValueError, match="expected three hidden units, got 2"):
+        figures.state_space(analyse(GRU(2, 2), Counting([1, 1])))
+    with pytest.raises(ValueError, match="hidden units"):
+        figures.principal_components(analyse(SRN(2, 1), Counting([1, 1])))
+    with pytest.raises(AttributeError):
+        _ = figures.no_such_figure
