@@ -67,7 +67,7 @@ def run_example(command, tmp_path):
     return run
 
 
-@pytest.mark.parametrize(("page", "line"), [example for example in EXAMPLES if "bottleneck" not in example[1]])
+@pytest.mark.parametrize(("page", "line"), [example for example in EXAMPLES if "narrow" not in example[1]])
 def test_every_example_runs(page, line, run_example):
     outcome = run_example(page, line)
     assert outcome.status == 0, outcome.err
@@ -82,11 +82,11 @@ def test_every_example_runs(page, line, run_example):
 
 
 def test_a_network_of_ones_own_runs_as_shown(run_example):
-    ((page, line),) = [example for example in EXAMPLES if "bottleneck" in example[1]]
-    with pytest.warns(UserWarning, match="Bottleneck cannot be mapped over members"):
+    ((page, line),) = [example for example in EXAMPLES if "narrow" in example[1]]
+    with pytest.warns(UserWarning, match="Narrow cannot be mapped over members"):
         outcome = run_example(page, line)
     assert outcome.status == 0, outcome.err
-    assert outcome.results["network"] == {"class": "bottleneck.Bottleneck", "parameters": 7960}
+    assert outcome.results["network"] == {"class": "narrow.Narrow", "parameters": 7960}
     assert len(outcome.values("test/accuracy")) == 2
 
 
