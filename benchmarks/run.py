@@ -5,7 +5,7 @@ other load on the machine affects both alike. Two times are measured: updates al
 figures; and whole runs, from the start of the process to its end. hudyn's whole runs include evaluation, figures and a
 report; the plain loops have none. The plain loops make fewer updates, and their time is scaled to hudyn's number.
 
-Results are written to benchmarks/results.json and to the table in README.md; with --only, other rows are kept.
+Results are written to benchmarks/results.json and to the table in docs/speed.md; with --only, other rows are kept.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from rich.table import Table
 from measure import ROOT, Cost, child, digits, machine, paired_ratios, seconds
 
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = ROOT / "docs" / "speed.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 EPOCH = 938  # updates
 
@@ -347,7 +348,7 @@ def merged(earlier: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -
 
 
 def markdown(found: Sequence[dict[str, Any]], title: str) -> str:
-    """The README's table."""
+    """The table of docs/speed.md."""
     lines = [
         f"Updates alone, all members together; {title}:",
         "",
@@ -443,8 +444,8 @@ def main() -> None:
         found, compile_s = merged(earlier["rows"], found), earlier["compile_s"] | compile_s
     everything = {"machine": about, "repeats": options.repeats, "compile_s": compile_s, "rows": found}
     RESULTS.write_text(json.dumps(everything, indent=1) + "\n")
-    if not replace_table(ROOT / "README.md", markdown(found, title)):
-        print(f"README.md is unchanged: it has no lines {BEGIN} and {END} for the table")
+    if not replace_table(PAGE, markdown(found, title)):
+        print(f"{PAGE} is unchanged: it has no lines {BEGIN} and {END} for the table")
 
 
 if __name__ == "__main__":

@@ -1,43 +1,120 @@
-"""What the README says is so."""
+"""What the README and the pages in docs/ say is so."""
 
 import re
 import shlex
+from functools import partial
 
 import pytest
 
 from .conftest import ROOT, SHORT
 
-README = (ROOT / "README.md").read_text()
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))}
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+FILE_NAME = re.compile(r"^# (\S+\.\w+)$", re.MULTILINE)
+NO_ANALYSIS = "~report.dynamics"
+SHORT_TRAINING = ["trainer.max_steps=60", "data.evaluation_interval=30", "data.evaluation_sequences=20", "members=2"]
+LONGEST_README = 165  # lines
 
 
-def blocks(language):
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    return [text for kind, text in found if kind == language]
+def blocks(page, language):
+    return [text for kind, text in BLOCK.findall(PAGES[page]) if kind == language]
 
 
-def test_a_network_of_ones_own_runs_as_shown(command, tmp_path):
-    for block in blocks("python") + blocks("yaml"):
-        name = re.search(r"^# (\S+\.\w+)$", block, re.MULTILINE)[1]
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(block)
-    (line,) = [line for block in blocks("") for line in block.splitlines() if line.startswith("hudyn ")]
-    with pytest.warns(UserWarning, match="Bottleneck cannot be mapped over members"):
-        outcome = command(*shlex.split(line)[1:], *SHORT)
-    assert outcome.status == 0, outcome.err
-    assert outcome.results["network"] == {"class": "bottleneck.Bottleneck", "parameters": 7960}
-    assert len(outcome.values("test/accuracy")) == 2
-    outcome = command("--config-dir", "mine", "experiment=my_weights")
-    assert outcome.status == 0, outcome.err
-    assert outcome.results["evaluation"]["dividing_lines"][0]["line"] == "x = 0.5"
+def examples(page):
+    """Files shown on a page, by name."""
+    shown = [block for kind in ("python", "yaml") for block in blocks(page, kind)]
+    return {name[1]: block for block in shown if (name := FILE_NAME.search(block))}
 
 
-COMMANDS = sorted(
-    {line.split("#")[0].strip() for block in blocks("") for line in block.splitlines() if "train.py" in line}
-    | set(re.findall(r"`(python train\.py [^`]*)`", README))
+def snippets(page):
+    """Python shown on a page that is not a file."""
+    return [block for block in blocks(page, "python") if not block.startswith("# ")]
+
+
+def commands(program):
+    """Commands that begin with `program`, in blocks and in running text: page and command."""
+    in_blocks = [
+        (page, line.split("#")[0].strip())
+        for page in PAGES
+        for block in blocks(page, "")
+        for line in block.splitlines()
+        if line.startswith(program)
+    ]
+    in_text = [(page, line) for page, text in PAGES.items() for line in re.findall(rf"`({program}[^`]*)`", text)]
+    return sorted({*in_blocks, *in_text})
+
+
+EXAMPLES = [(page, line) for page, line in commands("hudyn ") if examples(page)]
+COMPOSED = sorted(
+    {line for _, line in commands(r"python train\.py ") if "resume=" not in line and "--help" not in line}
 )
+SETTINGS = sorted(
+    {text for page in PAGES.values() for text in re.findall(r"\| `((?!python )[a-z][^`|]*=[^`|]*)` \|", page)}
+)
+SNIPPETS = [(page, snippet) for page in PAGES for snippet in snippets(page)]
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if "resume=" not in line])
+@pytest.fixture
+def write_examples(tmp_path):
+    """Writes a page's files into the current folder, which it returns."""
+
+    def write(page):
+        for name, text in examples(page).items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def run_example(command, write_examples):
+    """Runs a command of a page, shortened, in a folder with the page's files."""
+
+    def run(page, line):
+        write_examples(page)
+        short = SHORT_TRAINING if "experiment=srn_" in line else SHORT if "experiment=kmnist_" in line else []
+        if any(example in line for example in ("anb3n", "even", "with_readout")):  # the others are analysed
+            short = [*short, NO_ANALYSIS]
+        return command(*shlex.split(line)[1:], *short)
+
+    return run
+
+
+@pytest.mark.parametrize(("page", "line"), [example for example in EXAMPLES if "narrow" not in example[1]])
+def test_every_example_runs(page, line, run_example):
+    outcome = run_example(page, line)
+    assert outcome.status == 0, outcome.err
+    assert outcome.results["status"] == "done"
+    if "my_weights" in line:
+        assert outcome.results["evaluation"]["dividing_lines"][0]["line"] == "x = 0.5"
+    if "marked" in line:
+        assert outcome.results["evaluation"]["alphabet"] == ["a", "b", "c"]
+    if "with_readout" in line:
+        assert (outcome.folder / "figures/readout.png").exists()
+        assert len((outcome.folder / "tables/readout.csv").read_text().splitlines()) == 3
+
+
+def test_a_network_of_ones_own_runs_as_shown(run_example):
+    ((page, line),) = [example for example in EXAMPLES if "narrow" in example[1]]
+    with pytest.warns(UserWarning, match="Narrow cannot be mapped over members"):
+        outcome = run_example(page, line)
+    assert outcome.status == 0, outcome.err
+    assert outcome.results["network"] == {"class": "narrow.Narrow", "parameters": 7960}
+    assert len(outcome.values("test/accuracy")) == 2
+
+
+@pytest.mark.parametrize(("page", "snippet"), SNIPPETS)
+def test_every_python_snippet_runs(page, snippet, command, write_examples, monkeypatch):
+    import hudyn
+
+    monkeypatch.syspath_prepend(write_examples(page))
+    short = {"trainer.max_steps": 60, "data.evaluation_interval": 30, "data.evaluation_sequences": 20}
+    monkeypatch.setattr(hudyn, "train", partial(hudyn.train, **short))
+    exec(compile(snippet, page, "exec"), {})
+
+
+@pytest.mark.parametrize("line", COMPOSED)
 def test_every_command_composes(line):
     from hudyn.cli.check import check
     from hudyn.cli.compose import Composer
@@ -52,7 +129,7 @@ def test_every_command_composes(line):
         assert [problem for problem in check_objects(config) if "gpu" not in problem.message] == []
 
 
-@pytest.mark.parametrize("settings", re.findall(r"\| `((?!python )[a-z][^`|]*=[^`|]*)`", README))
+@pytest.mark.parametrize("settings", SETTINGS)
 def test_every_setting_shown_exists(settings):
     from hudyn.cli.compose import Composer
 
@@ -60,13 +137,42 @@ def test_every_setting_shown_exists(settings):
 
 
 def test_no_figure_is_left_to_fill_in():
-    assert re.findall(r"TODO|TBD|XX|\?\?", README) == []
-    table = README.partition("<!-- bench -->")[2].partition("<!-- /bench -->")[0]
-    assert table.count("\n| ") > 10  # rows, which benchmarks/run.py writes
+    for page in PAGES.values():
+        assert re.findall(r"TODO|TBD|XX|\?\?", page) == []
+    for page, marker in (("docs/speed.md", "bench"), ("docs/dynamics.md", "mechanisms")):
+        table = PAGES[page].partition(f"<!-- {marker} -->")[2].partition(f"<!-- /{marker} -->")[0]
+        assert table.count("\n| ") > 5  # rows
 
 
-def test_folders_and_files_it_names_exist():
-    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
-        assert (ROOT / name).is_file()
-    for target in re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE):
-        assert f"\n{target}: " in (ROOT / "Makefile").read_text()
+def test_the_readme_is_short_and_links_every_page():
+    assert len(PAGES["README.md"].splitlines()) <= LONGEST_README
+    for page in (*PAGES, "docs/assignment.ipynb", "docs/counter.ipynb"):
+        assert page == "README.md" or f"]({page})" in PAGES["README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", PAGES[page]):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def test_folders_and_targets_it_names_exist():
+    for folder in re.findall(r"^\| `([a-z/]+)/`", PAGES["README.md"], re.MULTILINE):
+        assert (ROOT / folder).is_dir()
+    for page in PAGES.values():
+        for target in re.findall(r"(?:^|`)make ([a-z]+)", page, re.MULTILINE):
+            assert f"\n{target}: " in (ROOT / "Makefile").read_text()
+        for name in re.findall(r"`(conf/[\w/]+\.yaml)`", page):
+            assert (ROOT / name).is_file()
+
+
+def test_every_experiment_is_described():
+    for experiment in (ROOT / "conf/experiment").glob("*.yaml"):
+        assert (
+            f"`{experiment.stem}`" in PAGES["docs/experiments.md"]
+            or f"experiment={experiment.stem}" in (PAGES["docs/experiments.md"])
+        )

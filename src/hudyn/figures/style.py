@@ -80,14 +80,16 @@ def panel(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 
 def pixels(figure: Figure) -> np.ndarray:
-    """A rendered figure as an image, uint8 [height, width, 3]."""
+    """A figure as an image, uint8 [height, width, 3]; one that was drawn without `in_style` is rendered first."""
     canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg)
+    if not isinstance(canvas, FigureCanvasAgg):
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def write_png(figure: Figure, file: IO[bytes]) -> None:
-    """Write a rendered figure into an open file."""
+    """Write a figure into an open file."""
     Image.fromarray(pixels(figure)).save(file, format="png")
 
 
