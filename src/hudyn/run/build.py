@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from inspect import signature
-from typing import Any, cast
+from typing import cast
 
 import torch
 from hydra.utils import get_class, get_method, instantiate
@@ -16,10 +16,7 @@ from hudyn.run.callback import RunCallback
 from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint, load_weights
 from hudyn.run.loggers import TensorBoard
 from hudyn.run.run import Run
-from hudyn.tasks.base import AnyStudy, Study, TaskData, TaskModule
-
-AnyModule = TaskModule[Any, Any]
-AnyData = TaskData[Any]
+from hudyn.tasks.base import AnyData, AnyModule, AnyStudy, Study
 
 
 def build_data(config: DictConfig) -> AnyData:

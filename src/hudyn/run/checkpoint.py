@@ -56,7 +56,7 @@ class Checkpoint(RunCallback, lightning_callbacks.Checkpoint):
             self._previous = {number: signal.signal(number, self._request) for number in SIGNALS}
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Save if the interval is over; save and stop if a signal came."""
         if trainer.is_last_batch:

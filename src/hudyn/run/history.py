@@ -15,9 +15,8 @@ from hudyn.metrics.measure import Measure
 from hudyn.run.cadence import Cadence
 from hudyn.run.callback import RunCallback
 from hudyn.run.writer import write_csv
-from hudyn.tasks.base import TaskModule
+from hudyn.tasks.base import AnyModule
 
-AnyModule = TaskModule[Any, Any]
 HPARAMS = {
     "experiment": "name",
     "network": "model.network._target_",

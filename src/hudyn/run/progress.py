@@ -10,7 +10,7 @@ from rich.console import Console
 from hudyn.figures.style import COLOURS
 from hudyn.run.cadence import Cadence, training_ends
 from hudyn.run.terminal import say
-from hudyn.tasks.base import TaskData, TaskModule
+from hudyn.tasks.base import AnyData, AnyModule, TaskData
 
 
 class Progress(RichProgressBar):
@@ -50,7 +50,7 @@ class Progress(RichProgressBar):
         return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
     @property
-    def _data(self) -> TaskData[Any]:
+    def _data(self) -> AnyData:
         data = self.trainer.datamodule  # type: ignore[attr-defined] # Lightning sets it
         assert isinstance(data, TaskData)
         return data
@@ -60,12 +60,12 @@ class Progress(RichProgressBar):
         """The label of the bar during the last evaluation."""
         return "evaluation"
 
-    def get_metrics(self, trainer: Trainer, pl_module: TaskModule[Any, Any]) -> dict[str, Any]:  # type: ignore[override]
+    def get_metrics(self, trainer: Trainer, pl_module: AnyModule) -> dict[str, Any]:  # type: ignore[override]
         """Means over members of the latest results."""
         self._latest |= {name: measure.mean for name, measure in pl_module.results.items()}
         return dict(self._latest)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: TaskModule[Any, Any]) -> None:  # type: ignore[override]
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
         """Show the results of the evaluation."""
         super().on_train_epoch_end(trainer, pl_module)
         if self._drawn or not trainer.is_global_zero:

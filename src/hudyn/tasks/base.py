@@ -21,7 +21,9 @@ from hudyn.tasks.loaders import BatchLoader, UpdateLoader
 Chunk = TypeVar("Chunk")
 Data = TypeVar("Data", bound="TaskData")
 Module = TypeVar("Module", bound="TaskModule")
-AnyStudy: TypeAlias = "Study[TaskModule[Any, Any], TaskData[Any]]"
+AnyData: TypeAlias = "TaskData[Any]"
+AnyModule: TypeAlias = "TaskModule[Any, Any]"
+AnyStudy: TypeAlias = "Study[AnyModule, AnyData]"
 MakeNetwork = Callable[[], nn.Module]
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from lightning.pytorch import Trainer
 
 Chunk = TypeVar("Chunk")
 
@@ -21,7 +23,11 @@ class UpdateLoader(Generic[Chunk]):
     """
 
     def __init__(
-        self, chunk: Callable[[int, int, int], Chunk], updates: int, updates_per_step: int, trainer: Any = None
+        self,
+        chunk: Callable[[int, int, int], Chunk],
+        updates: int,
+        updates_per_step: int,
+        trainer: Trainer | None = None,
     ) -> None:
         self.chunk = chunk
         self.updates = updates
@@ -55,11 +61,11 @@ class UpdateLoader(Generic[Chunk]):
         if epoch != self.epoch:
             self.epoch, self.position = epoch, 0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int]:
         """The position reached, as plain values."""
         return {"epoch": self.epoch, "position": self.position}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue from a position that `state_dict` returned."""
         self.epoch, self.position = state["epoch"], state["position"]
 
