@@ -130,6 +130,8 @@ def test_classes_of_ones_own(tmp_path, monkeypatch):
         "class Square(Named, Coloured): ...\n"
         "class Box(Shape):\n    def __init__(self, side: Side, **rest: object): ...\n"
         "Cube = Box\n"
+        "from lightning.pytorch import Trainer\n"
+        "class Trainer(Trainer):\n    def __init__(self, *args: object, **kwargs: object): ...\n"
     )
     (package / "made.py").write_text("from collections import namedtuple\nMade = namedtuple('Made', ['x', 'y'])\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -142,6 +144,9 @@ def test_classes_of_ones_own(tmp_path, monkeypatch):
     assert "unheard_of" not in sys.modules
     assert list(locate("unheard_of.Made").arguments) == ["x", "y"]  # no class statement: it is imported
     assert "unheard_of" in sys.modules
+    trainer = locate("unheard_of.shapes.Trainer")
+    assert trainer.takes("max_epochs")
+    assert "lightning.pytorch.trainer.trainer.Trainer" in trainer.ancestors
     with pytest.raises(LookupError, match=r"there is no Boxx in unheard_of\.shapes; did you mean Box"):
         locate("unheard_of.shapes.Boxx")
     with pytest.raises(MissingError):

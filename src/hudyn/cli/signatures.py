@@ -96,7 +96,9 @@ def _from_source(found: source.Found) -> Target | None:
             return None
         raise source.UnknownError(f"{found.name} is made when its module is imported")
     classes, unknown = source.ancestry(found)
-    ancestors = [item.name for item in classes] + unknown
+    if unknown:
+        raise source.UnknownError(f"{found.name} derives from {', '.join(unknown)}")
+    ancestors = [item.name for item in classes]
     packages = list(dict.fromkeys(item.module.package for item in classes))
     for item in classes:
         assert isinstance(item.node, ast.ClassDef)
@@ -106,8 +108,6 @@ def _from_source(found: source.Found) -> Target | None:
             return Target(found.name, True, arguments, takes_any, ancestors, packages)
         if item.node.decorator_list or item.node.keywords:  # such as a dataclass
             raise source.UnknownError(f"the source of {item.name} does not show its arguments")
-    if unknown:
-        raise source.UnknownError(f"{found.name} derives from {', '.join(unknown)}")
     return Target(found.name, True, {}, False, ancestors, packages)
 
 

@@ -123,7 +123,7 @@ def resolve(module: Module, name: str) -> str:
     """
     first, _, rest = name.partition(".")
     bound = _bound(module, first, frozenset())
-    if bound is None:
+    if bound is None and first not in module.names.bound:
         return name  # a builtin
     start = bound if isinstance(bound, str) else f"{module.name}.{first}"
     return f"{start}.{rest}" if rest else start
@@ -146,7 +146,7 @@ def ancestry(found: Found) -> tuple[list[Found], list[str]]:
         except (UnknownError, MissingError):
             unknown.append(name)
             continue
-        if isinstance(parent.node, ast.ClassDef):
+        if isinstance(parent.node, ast.ClassDef) and parent.name != found.name:  # as in `class Name(Name)`
             further, bases = ancestry(parent)
             classes += further
             unknown += bases
