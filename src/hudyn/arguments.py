@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import importlib.util
 import inspect
 import math
 import types
@@ -52,10 +53,27 @@ class Bound:
         return value >= self.least and self.above < value < self.below
 
 
+@dataclass(frozen=True)
+class Needs(Bound):
+    """A switch that needs a package to be turned on.
+
+    Args:
+        expected: what is expected, in words.
+        package: name under which the package is imported.
+    """
+
+    package: str = ""
+
+    def holds(self, value: float) -> bool:
+        """Whether the switch is off, or the package installed."""
+        return not value or importlib.util.find_spec(self.package) is not None
+
+
 Positive = Annotated[int, Bound("at least 1", least=1)]
 NonNegative = Annotated[int, Bound("at least 0", least=0)]
 PositiveFloat = Annotated[float, Bound("a number above 0", above=0)]
 NonNegativeFloat = Annotated[float, Bound("a number of at least 0", least=0)]
+NeedsAALpy = Annotated[bool, Needs('false, or AALpy installed (pip install "hudyn[analysis]")', package="aalpy")]
 Probability = Annotated[float, Bound("a probability above 0 and below 1", above=0, below=1)]
 
 

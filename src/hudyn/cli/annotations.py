@@ -104,9 +104,10 @@ def _bound(expression: ast.expr, module: source.Module) -> object:
     match expression:
         case ast.Call(func=function, args=arguments, keywords=keywords):
             try:
-                if evaluate(function, module) is Bound:
+                kind = evaluate(function, module)
+                if isinstance(kind, type) and issubclass(kind, Bound):
                     named = {key.arg: ast.literal_eval(key.value) for key in keywords if key.arg}
-                    return Bound(*map(ast.literal_eval, arguments), **named)
+                    return kind(*map(ast.literal_eval, arguments), **named)
             except (ValueError, TypeError):
                 return None
     return None

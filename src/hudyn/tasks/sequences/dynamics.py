@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch.nn.utils import vector_to_parameters
 
+from hudyn.arguments import NeedsAALpy
 from hudyn.dynamics.analysis import Analysis, analyse, compare
 from hudyn.dynamics.branches import follow
 from hudyn.dynamics.counters import counter_rows
@@ -51,7 +52,7 @@ class Course(NamedTuple):
 
 
 def report_dynamics(
-    study: SequenceStudy, animation: bool = False, draw_unsolved: bool = False, learner: bool = False
+    study: SequenceStudy, animation: bool = False, draw_unsolved: bool = False, learner: NeedsAALpy = False
 ) -> Artifacts:
     """Describe how every member works: verdicts, fixed points, automata, counters.
 
@@ -63,7 +64,7 @@ def report_dynamics(
         learner: whether to learn the best member's automaton by L* too (Angluin 1987), if the language has one.
 
     Raises:
-        HudynError: a member that cannot be analysed; the learner is asked for, and AALpy is not installed.
+        HudynError: a member that cannot be analysed; `learner` is true, and AALpy is not installed.
     """
     analyses = _analyses(study)
     best = analyses[study.best]
