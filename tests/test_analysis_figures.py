@@ -89,3 +89,10 @@ def test_what_cannot_be_drawn_is_refused(three):
         figures.principal_components(analyse(SRN(2, 1), Counting([1, 1])))
     with pytest.raises(AttributeError):
         _ = figures.no_such_figure
+
+
+def test_the_plane_holds_all_states_of_a_bounded_cell():
+    network = SRN(2, 2)
+    network.hidden_bounds = (-2.0, 2.0)
+    found = analyse(network, Counting([1, 1]), most=5)
+    assert figures.phase_portrait(found).axes[0].get_xlim() == pytest.approx((-2.1, 2.1))

@@ -2,9 +2,15 @@
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
+
+from hudyn.errors import HudynError
+from hudyn.languages import Counting
+from hudyn.networks import CountingLSTM
+from hudyn.tasks.sequences import report_dynamics
 
 from .test_train import rows
 
@@ -55,8 +61,20 @@ def test_an_analysis_of_a_run_has_a_folder_of_its_own(command):
     torch.save(checkpoint, counter.folder / "checkpoints/last.ckpt")
     outcome = command(f"run={counter.folder}", program="analyze")
     assert outcome.status == 1
-    assert "Member 0 (seed 0) cannot be analysed: network: expected finite parameters, got bias" in outcome.err
+    assert "its training diverged" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_member_that_cannot_be_analysed_is_named():
+    networks = [CountingLSTM(4), CountingLSTM(4)]
+    networks[1].bias.data[0] = torch.nan
+    data = SimpleNamespace(language=Counting([1, 1]), evaluation=None, joined=True)
+    study = SimpleNamespace(
+        results={}, members=2, seed=5, network=networks.__getitem__, data=data, module=SimpleNamespace(max_n=5)
+    )
+    message = r"Member 1 \(seed 6\) cannot be analysed: network: expected finite parameters, got bias"
+    with pytest.raises(HudynError, match=message):
+        report_dynamics(study)
 
 
 def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
@@ -117,7 +135,7 @@ def test_one_hidden_unit_and_many(command):
 
 def test_a_report_that_fails_leaves_what_was_measured(command, monkeypatch):
     monkeypatch.setattr(
-        "hudyn.tasks.sequences.dynamics._figures", lambda *arguments: (_ for _ in ()).throw(OSError(28, "full"))
+        "hudyn.tasks.sequences.dynamics._tables", lambda *arguments: (_ for _ in ()).throw(OSError(28, "full"))
     )
     outcome = command("experiment=srn_anbn", *QUICK, "members=1")
     assert outcome.status == 1

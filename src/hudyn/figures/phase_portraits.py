@@ -21,11 +21,11 @@ from hudyn.figures.fixed_points import draw_fixed_points, fixed_point_key, marke
 from hudyn.figures.labels import DISC, Labels
 from hudyn.figures.plane import RASTER, Plane, draw_contour, draw_raster, plane_around
 from hudyn.figures.style import COLOURS, LineLook, heading, in_style, panel
-from hudyn.networks.recurrent import SRN, RecurrentNetwork
+from hudyn.networks.recurrent import RecurrentNetwork
 
 ARROWS = 19  # of the vector field, along each side
 FAR = 3  # fixed points of rectified units are shown up to this many times as far away as words lead
-BOUNDED = Plane((-1.05, 1.05), (-1.05, 1.05))  # where tanh's states are
+EDGE = 0.025  # around the states of bounded units, as a share of their range
 # Sizes are in inches.
 SIDES, SMALL_SIDE = {1: 4.6, 2: 4.6, 3: 4.0}, 3.4  # of a panel, by the number of panels; of each of more
 LEFT, RIGHT, GAP, BOTTOM, TITLE, HEADING = 0.85, 0.15, 0.2, 0.5, 0.3, 0.4  # around panels
@@ -134,9 +134,12 @@ def planar(network: RecurrentNetwork) -> RecurrentNetwork:
 def visited_plane(
     networks: Sequence[RecurrentNetwork], maps: Sequence[Sequence[SymbolMap]], words: Mapping[str, Tensor]
 ) -> Plane:
-    """The plane that suits all networks: all states of tanh; words and fixed points not too far of rectified units."""
-    if not any(isinstance(network, SRN) and network.activation == "relu" for network in networks):
-        return BOUNDED
+    """The plane that suits all networks: all states of bounded units; otherwise words, and fixed points not too far."""
+    low = min(network.hidden_bounds[0] for network in networks)
+    high = max(network.hidden_bounds[1] for network in networks)
+    if math.isfinite(high - low):
+        side = low - EDGE * (high - low), high + EDGE * (high - low)
+        return Plane(side, side)
     seen = np.concatenate([np.zeros((1, 2)), *(path for net in networks for path in _paths(net, words).values())])
     symbol_maps = itertools.chain(*maps)
     points = [point.states for of_symbol in symbol_maps for point in (*of_symbol.fixed_points, *of_symbol.cycles)]
