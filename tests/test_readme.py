@@ -3,6 +3,7 @@
 import re
 import shlex
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,9 @@ from .conftest import ROOT, SHORT
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))}
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"^# (\S+\.\w+)$", re.MULTILINE)
-NO_ANALYSIS = "~report.dynamics"
 SHORT_TRAINING = ["trainer.max_steps=60", "data.evaluation_interval=30", "data.evaluation_sequences=20", "members=2"]
 LONGEST_README = 165  # lines
+TRAINED = ("my_weights", "name=marked", "name=readout")  # examples that are run; the others are composed and checked
 
 
 def blocks(page, language):
@@ -74,15 +75,13 @@ def run_example(command, write_examples):
     def run(page, line):
         write_examples(page)
         short = SHORT_TRAINING if "experiment=srn_" in line else SHORT if "experiment=kmnist_" in line else []
-        if any(example in line for example in ("anb3n", "even", "with_readout")):  # the others are analysed
-            short = [*short, NO_ANALYSIS]
         return command(*shlex.split(line)[1:], *short)
 
     return run
 
 
-@pytest.mark.parametrize(("page", "line"), [example for example in EXAMPLES if "narrow" not in example[1]])
-def test_every_example_runs(page, line, run_example):
+@pytest.mark.parametrize(("page", "line"), [example for example in EXAMPLES if example[1].endswith(TRAINED)])
+def test_an_example_runs(page, line, run_example):
     outcome = run_example(page, line)
     assert outcome.status == 0, outcome.err
     assert outcome.results["status"] == "done"
@@ -93,6 +92,17 @@ def test_every_example_runs(page, line, run_example):
     if "with_readout" in line:
         assert (outcome.folder / "figures/readout.png").exists()
         assert len((outcome.folder / "tables/readout.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(("page", "line"), EXAMPLES)
+def test_every_example_composes(page, line, write_examples, monkeypatch):
+    from hudyn.cli.compose import compose
+
+    monkeypatch.chdir(write_examples(page))
+    monkeypatch.syspath_prepend(".")
+    overrides = [argument for argument in shlex.split(line)[1:] if "=" in argument]
+    assert "--config-dir mine" in line
+    compose(overrides, [Path("mine")])
 
 
 def test_a_network_of_ones_own_runs_as_shown(run_example):
