@@ -26,13 +26,13 @@ def _parameters_of(cell, vector):
 
 @implements(forward, Cell)
 def _forward(cell, text, length, weights, work):
-    size, w, bias = cell.hidden_size, weights.input_weight, weights.bias
+    size, w, u, bias = cell.hidden_size, weights.input_weight, weights.hidden_weight, weights.bias
     hidden, gates, from_hidden = work.hidden, work.gates, work.nets
     for time in range(length):
         for row in range(3 * size):
             net = ZERO * bias[row]
             for other in range(size):
-                net += weights.hidden_weight[row, other] * hidden[time, other]
+                net += u[row, other] * hidden[time, other]
             from_hidden[row] = net
         for unit in range(size):
             last = 2 * size + unit
@@ -49,6 +49,7 @@ def _forward(cell, text, length, weights, work):
 def _backward(cell, text, length, d_start, weights, slopes, work):
     size, hidden, gates, deltas = cell.hidden_size, work.hidden, work.gates, work.nets
     carry, gated = work.carry[0], work.carry[1]
+    u, d_w, d_u, d_bias = weights.hidden_weight, slopes.input_weight, slopes.hidden_weight, slopes.bias
     for unit in range(size):
         carry[unit] = 0
     for time in range(length - 1, -1, -1):
@@ -63,14 +64,14 @@ def _backward(cell, text, length, d_start, weights, slopes, work):
             gated[unit] = to_candidate * reset
             carry[unit] = d_hidden * update
         for row in range(3 * size):
-            slopes.input_weight[row, text[time]] += deltas[row]
-            slopes.bias[row] += deltas[row]
+            d_w[row, text[time]] += deltas[row]
+            d_bias[row] += deltas[row]
             delta = deltas[row]  # by what reaches the unit from the hidden state
             if row >= 2 * size:
                 delta = gated[row - 2 * size]
                 slopes.candidate_bias[row - 2 * size] += delta
             for other in range(size):
-                slopes.hidden_weight[row, other] += delta * hidden[time, other]
-                carry[other] += delta * weights.hidden_weight[row, other]
+                d_u[row, other] += delta * hidden[time, other]
+                carry[other] += delta * u[row, other]
     for unit in range(size):
         d_start[0, unit] = carry[unit]

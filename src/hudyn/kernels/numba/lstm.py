@@ -28,12 +28,13 @@ def _parameters_of(cell, vector):
 @implements(forward, Cell)
 def _forward(cell, text, length, weights, work):
     size, peepholes = cell.hidden_size, weights.peepholes
+    w, u, bias = weights.input_weight, weights.hidden_weight, weights.bias
     hidden, context, squashed, gates, nets = work.hidden, work.context, work.squashed, work.gates, work.nets
     for time in range(length):
         for row in range(4 * size):
-            net = weights.input_weight[row, text[time]] + weights.bias[row]
+            net = w[row, text[time]] + bias[row]
             for other in range(size):
-                net += weights.hidden_weight[row, other] * hidden[time, other]
+                net += u[row, other] * hidden[time, other]
             nets[row] = net
         for unit in range(size):
             before = context[time, unit]
@@ -56,6 +57,7 @@ def _forward(cell, text, length, weights, work):
 @implements(backward, Cell)
 def _backward(cell, text, length, d_start, weights, slopes, work):
     size, peepholes, d_peepholes = cell.hidden_size, weights.peepholes, slopes.peepholes
+    u, d_w, d_u, d_bias = weights.hidden_weight, slopes.input_weight, slopes.hidden_weight, slopes.bias
     hidden, context, gates, deltas = work.hidden, work.context, work.gates, work.nets
     carry, carry_context = work.carry[0], work.carry[1]
     for unit in range(size):
@@ -83,10 +85,10 @@ def _backward(cell, text, length, d_start, weights, slopes, work):
                 d_peepholes[2, unit] += to_output * context[time + 1, unit]
             carry[unit] = 0
         for row in range(4 * size):
-            slopes.input_weight[row, text[time]] += deltas[row]
-            slopes.bias[row] += deltas[row]
+            d_w[row, text[time]] += deltas[row]
+            d_bias[row] += deltas[row]
             for other in range(size):
-                slopes.hidden_weight[row, other] += deltas[row] * hidden[time, other]
-                carry[other] += deltas[row] * weights.hidden_weight[row, other]
+                d_u[row, other] += deltas[row] * hidden[time, other]
+                carry[other] += deltas[row] * u[row, other]
     for unit in range(size):
         d_start[0, unit], d_start[1, unit] = carry[unit], carry_context[unit]

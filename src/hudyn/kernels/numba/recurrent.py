@@ -230,7 +230,8 @@ def _logit(hidden, symbol, weights):
 @inlined
 def _predict(cell, hidden, target, scale, weights, slopes, d_hidden, work):
     """Loss of one prediction; adds the output layer's gradients, and sets the derivatives by the hidden state."""
-    probabilities = work.probabilities
+    probabilities, output_weight = work.probabilities, weights.output_weight
+    d_output_weight, d_output_bias = slopes.output_weight, slopes.output_bias
     for symbol in range(cell.alphabet_size):
         probabilities[symbol] = _logit(hidden, symbol, weights)
     largest = probabilities[0]
@@ -248,8 +249,8 @@ def _predict(cell, hidden, target, scale, weights, slopes, d_hidden, work):
         slope = probabilities[symbol] * factor
         if symbol == target:
             slope -= scale
-        slopes.output_bias[symbol] += slope
+        d_output_bias[symbol] += slope
         for unit in range(cell.hidden_size):
-            slopes.output_weight[symbol, unit] += slope * hidden[unit]
-            d_hidden[unit] += slope * weights.output_weight[symbol, unit]
+            d_output_weight[symbol, unit] += slope * hidden[unit]
+            d_hidden[unit] += slope * output_weight[symbol, unit]
     return math.log(total) - correct

@@ -49,17 +49,19 @@ def _initial_state_back(cell, start, d_start, slopes):
 @implements(forward, Cell)
 def _forward(cell, text, length, weights, work):
     size, hidden = cell.hidden_size, work.hidden
+    w, u, bias = weights.input_weight, weights.hidden_weight, weights.bias
     for time in range(length):
         for unit in range(size):
-            net = weights.input_weight[unit, text[time]] + weights.bias[unit]
+            net = w[unit, text[time]] + bias[unit]
             for other in range(size):
-                net += weights.hidden_weight[unit, other] * hidden[time, other]
+                net += u[unit, other] * hidden[time, other]
             hidden[time + 1, unit] = _activation(cell.relu, net)
 
 
 @implements(backward, Cell)
 def _backward(cell, text, length, d_start, weights, slopes, work):
     size, hidden, d_hidden, carry = cell.hidden_size, work.hidden, work.d_hidden, work.carry[0]
+    u, d_w, d_u, d_bias = weights.hidden_weight, slopes.input_weight, slopes.hidden_weight, slopes.bias
     for unit in range(size):
         carry[unit] = 0
     for time in range(length - 1, -1, -1):
@@ -69,11 +71,11 @@ def _backward(cell, text, length, d_start, weights, slopes, work):
             carry[unit] = 0
         for unit in range(size):
             delta = d_hidden[time, unit]
-            slopes.input_weight[unit, text[time]] += delta
-            slopes.bias[unit] += delta
+            d_w[unit, text[time]] += delta
+            d_bias[unit] += delta
             for other in range(size):
-                slopes.hidden_weight[unit, other] += delta * hidden[time, other]
-                carry[other] += delta * weights.hidden_weight[unit, other]
+                d_u[unit, other] += delta * hidden[time, other]
+                carry[other] += delta * u[unit, other]
     for unit in range(size):
         d_start[0, unit] = carry[unit]
 
