@@ -319,7 +319,7 @@ def test_a_run_is_not_resumed_on_other_points(command, tmp_path):
     path.write_text("x,y,label\n0,0,0\n0,2,1\n")
     again = command(f"resume={outcome.folder}", "trainer.max_steps=20")
     assert again.status == 1
-    assert "The points are not those that the run was begun with" in again.err
+    assert "The run was started with other points" in again.err
 
 
 def test_updates_that_do_not_fill_an_evaluations_interval_are_evaluated_too(command):

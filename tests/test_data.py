@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from hudyn.arguments import ArgumentError
 from hudyn.errors import HudynError
 from hudyn.tasks.characters import KMNISTDataModule, files
 from hudyn.tasks.characters.data import scaled, stratified_choice
@@ -131,8 +132,9 @@ def test_stratified_choice_keeps_uneven_shares():
 
 
 def test_holding_out_everything_is_refused(small_data):
-    with pytest.raises(HudynError, match=r"data.validation_size: expected fewer than the 300 training images, got 300"):
-        loaded(small_data, validation_size=300)
+    data = KMNISTDataModule(root=str(small_data), validation_size=300)
+    with pytest.raises(ArgumentError, match=r"validation_size: expected fewer than the 300 training images, got 300"):
+        data.check_available()
 
 
 def test_the_same_code_takes_the_kindred_sets(tmp_path):

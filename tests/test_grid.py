@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hudyn.arguments import ArgumentError
 from hudyn.dynamics.dividing_lines import DividingLine, dividing_lines
 from hudyn.errors import HudynError
 from hudyn.kernels.grid import reference, updates_by
@@ -127,8 +128,9 @@ def test_points_of_a_file_come_in_its_order(tmp_path):
 def test_bad_rows_are_named(tmp_path, text, message):
     path = tmp_path / "points.csv"
     path.write_text(text)
-    with pytest.raises(HudynError) as error:
+    with pytest.raises(ArgumentError) as error:
         CheckGridDataModule(file=str(path))
+    assert error.value.argument == "file"
     assert message in str(error.value)
     assert str(path) in str(error.value)
 

@@ -24,7 +24,7 @@ ANB2N = Counting([1, 2])
 
 
 def chunk(data, epoch, first, last):
-    return data._chunk(epoch, first, last)
+    return data.chunk(epoch, first, last)
 
 
 def updates_of(chunk):

@@ -74,6 +74,8 @@ def numbers(values: float | Sequence[float] | None) -> str:
 def interval(measure: Measure) -> str:
     """The interval of a success rate as the page shows it; empty for other measures.
 
+    >>> import torch
+    >>> from hudyn.metrics.measure import MeasureKind
     >>> interval(Measure(torch.tensor([1.0] * 8 + [0.0] * 2), MeasureKind.RATE))
     '0.490 – 0.943'
     """

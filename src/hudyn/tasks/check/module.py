@@ -150,4 +150,4 @@ class GridClassifier(TaskModule[CheckGridDataModule, PointsChunk]):
 
     @torch.no_grad()
     def _log_odds(self, points: Tensor) -> Tensor:
-        return self.population(points)
+        return self.population(points.to(next(self.population.parameters()).dtype))
