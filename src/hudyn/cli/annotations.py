@@ -176,7 +176,7 @@ def problem_with(value: object, hint: Any) -> str | None:
     """
     if not fits(value, hint):
         return f"expected {describe(hint)}, got {value!r}"
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         for bound in bounds(hint):
             if not bound.holds(value):
                 return f"expected {bound.expected}, got {value}"

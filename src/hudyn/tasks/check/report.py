@@ -36,7 +36,7 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
         study: an evaluated population.
         animation: whether to draw the best member's dividing lines during training as ``figures/training.gif`` too.
     """
-    network = cast(GridMLP, study.network())
+    network = cast(GridMLP, study.network()).float()  # as the snapshots
     points, labels = study.data.points.cpu().float(), study.data.labels.cpu().float()
     is_trained = "train/updates" in study.results
     correct = int(right_choices(network(points), labels).sum())
