@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
 
-from hudyn.cli.compose import config_folder
+from hudyn.config.compose import config_folder
 from hudyn.languages import Language
 
 GOAL = 1e6  # symbols a second

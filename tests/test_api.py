@@ -65,6 +65,27 @@ def test_the_language_is_that_of_the_run(run):
     assert run.language.accepts("aabbbb")
 
 
+def test_a_class_from_elsewhere_is_made_only_if_it_is_allowed(run, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("hudyn.networks.SRN", "foreign.Foreign"))
+    (tmp_path / "foreign.py").write_text(
+        "import pathlib\nimport hudyn\npathlib.Path(__file__).with_name('imported').touch()\n"
+        "class Foreign(hudyn.networks.SRN):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    opened = hudyn.load(folder)
+    assert opened.metrics["test/solved"].mean == run.metrics["test/solved"].mean
+    for ask in (opened.network, lambda: opened.language):
+        with pytest.raises(hudyn.HudynError, match=r"network._target_ +foreign.Foreign is not in an allowed package"):
+            ask()
+    assert not (tmp_path / "imported").exists()
+    network = hudyn.load(folder, allowed_targets=["foreign"]).network(member=1)
+    assert type(network).__name__ == "Foreign"
+    assert torch.equal(network.hidden_weight, run.network(member=1).hidden_weight)
+
+
 def test_load_opens_lists_folders_and_sweeps(run, tmp_path):
     runs = hudyn.load([run.folder, run.folder])
     assert [each.folder for each in runs] == [run.folder] * 2

@@ -149,7 +149,7 @@ def test_mistakes_are_named_before_anything_runs(command, tmp_path, arguments, p
 
 
 def test_the_recipe_is_the_assignments():
-    from hudyn.cli.compose import compose
+    from hudyn.config.compose import compose
 
     config = compose(["experiment=check_sigmoid"])
     assert config.optimizer == {

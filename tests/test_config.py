@@ -303,8 +303,8 @@ def test_composing_from_python(tmp_path, monkeypatch, small_data):
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    from hudyn.cli.compose import compose
-    from hudyn.cli.problems import ConfigurationError
+    from hudyn.config.compose import compose
+    from hudyn.config.problems import ConfigurationError
 
     monkeypatch.setenv("HUDYN_DATA", str(small_data))
     before = GlobalHydra.instance().hydra, HydraConfig.instance().cfg

@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from hudyn.cli.compose import config_folder
+from hudyn.config.compose import config_folder
 from hudyn.languages import Counting, CountingSum, Dyck, FiniteState, Palindrome
 
 NAMES = sorted(file.stem for file in (config_folder() / "data" / "language").glob("*.yaml"))

@@ -96,7 +96,7 @@ def test_an_example_runs(page, line, run_example):
 
 @pytest.mark.parametrize(("page", "line"), EXAMPLES)
 def test_every_example_composes(page, line, write_examples, monkeypatch):
-    from hudyn.cli.compose import compose
+    from hudyn.config.compose import compose
 
     monkeypatch.chdir(write_examples(page))
     monkeypatch.syspath_prepend(".")
@@ -126,9 +126,9 @@ def test_every_python_snippet_runs(page, snippet, command, write_examples, monke
 
 @pytest.mark.parametrize("line", COMPOSED)
 def test_every_command_composes(line):
-    from hudyn.cli.check import check
-    from hudyn.cli.compose import Composer
-    from hudyn.cli.objects import check_objects
+    from hudyn.config.check import check
+    from hudyn.config.compose import Composer
+    from hudyn.config.objects import check_objects
 
     arguments = shlex.split(line)[2:]
     overrides = [argument for argument in arguments if not argument.startswith("-")]
@@ -141,7 +141,7 @@ def test_every_command_composes(line):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_every_setting_shown_exists(settings):
-    from hudyn.cli.compose import Composer
+    from hudyn.config.compose import Composer
 
     assert Composer(shlex.split(settings.replace("<folder>", "x"))).problems == []
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from hudyn.arguments import Bound, NonNegative, Positive
-from hudyn.cli.annotations import problem_with
-from hudyn.cli.signatures import locate
-from hudyn.cli.source import MissingError, find
+from hudyn.config.annotations import problem_with
+from hudyn.config.signatures import locate
+from hudyn.config.source import MissingError, find
 
 TARGETS = [
     "lightning.pytorch.Trainer",
@@ -74,7 +74,7 @@ def test_annotations_of_lightning_and_of_ours():
 def test_nothing_is_imported():
     script = f"""
 import sys
-from hudyn.cli.signatures import locate
+from hudyn.config.signatures import locate
 for name in {TARGETS}:
     for argument in locate(name).arguments.values():
         argument.annotation()

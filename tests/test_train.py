@@ -50,7 +50,7 @@ def test_every_experiment_runs_briefly(command, experiment):
 
 def test_the_experiments_follow_the_recipe(command):
     """Batch 64, file order, SGD 0.01 with momentum 0.5 (NetConv: 0.9), 10 epochs, nothing held out."""
-    from hudyn.cli.compose import compose
+    from hudyn.config.compose import compose
 
     for experiment, network, momentum in (("lin", "NetLin", 0.5), ("full", "NetFull", 0.5), ("conv", "NetConv", 0.9)):
         config = compose([f"experiment=kmnist_{experiment}"])

@@ -1,7 +1,7 @@
 """The front door from Python: train an experiment, open finished runs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def train(experiment: str, *overrides: str, config_folder: str | Path | None = N
     >>> import hudyn
     >>> run = hudyn.train("srn_anb2n", members=8)  # doctest: +SKIP
     """
-    from hudyn.cli.compose import compose
+    from hudyn.config.compose import compose
     from hudyn.run.folder import claim_folder
 
     given = [f"experiment={experiment}", *overrides, *(_override(*setting) for setting in settings.items())]
@@ -77,8 +77,7 @@ def resume(path: str | Path, *overrides: str, **settings: object) -> Run:
         HudynError: there is no run, its checkpoint is damaged, or a setting cannot change.
         KeyboardInterrupt: the run was stopped again.
     """
-    from hudyn.cli.commands import RESUME_MAY_CHANGE
-    from hudyn.cli.saved import changed
+    from hudyn.config.saved import RESUME_MAY_CHANGE, changed
     from hudyn.run.training import check_resumable
 
     run = Run.open(Path(path).expanduser())
@@ -100,11 +99,12 @@ def _trained(run: Run, resume: bool = False) -> Run:
     return run
 
 
-def load(path: str | Path | Iterable[str | Path]) -> Run | Runs:
+def load(path: str | Path | Iterable[str | Path], allowed_targets: Sequence[str] = ()) -> Run | Runs:
     """Open a run, or several.
 
     Args:
         path: folder of a run; folder that holds runs, such as a sweep's; or a list of these.
+        allowed_targets: packages whose classes a run's config may make, as on the command line.
 
     Returns:
         the run of a run's folder; otherwise all runs found, in the order of their folders.
@@ -116,13 +116,14 @@ def load(path: str | Path | Iterable[str | Path]) -> Run | Runs:
     >>> run = hudyn.load("outputs/srn_anb2n/2026-01-31_12-00-00")  # doctest: +SKIP
     """
     if not isinstance(path, str | Path):
-        found = [load(part) for part in path]
-        return Runs(run for part in found for run in (part if isinstance(part, Runs) else [part]))
+        parts = [load(part, allowed_targets) for part in path]
+        return Runs(run for part in parts for run in (part if isinstance(part, Runs) else [part]))
     folder = Path(path).expanduser()
     if (folder / "config.yaml").is_file():
-        return Run.open(folder)
-    folders = {results.parent for results in folder.glob("**/results.json")}
-    runs = Runs(Run.open(place) for place in sorted(folders, key=_order) if place.parent.name not in UNDER_A_RUN)
+        return Run.open(folder, allowed_targets)
+    found = {results.parent for results in folder.glob("**/results.json")}
+    folders = sorted((place for place in found if place.parent.name not in UNDER_A_RUN), key=_order)
+    runs = Runs(Run.open(place, allowed_targets) for place in folders)
     if not runs:
         raise HudynError(f"{folder} holds no run. Name a folder that train.py wrote, or one that holds such folders.")
     return runs

@@ -5,18 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hudyn.cli.problems import ConfigurationError, Problem
 from hudyn.cli.process import advice_to_resume, collect_garbage_again, leave, run_command
+from hudyn.config.problems import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from hudyn.run.run import Run
-
-# What may be changed of a run's saved config, in which references such as ${members} are already filled in.
-RESUME_MAY_CHANGE = ("trainer.", "model.kernel=", "data.root=", "allowed_targets=")
-EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.", "logger.", "allowed_targets=")
-ANALYSIS_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.dynamics.", "allowed_targets=")
 
 
 def train() -> None:
@@ -48,7 +43,7 @@ def _train() -> None:
 
 def _checked(arguments: list[str]) -> dict[str, str]:
     """Each override of the command line as Hydra must be given it; nothing is run if there is a problem."""
-    from hudyn.cli.hydra_adapter import parse_arguments
+    from hudyn.config.hydra_adapter import parse_arguments
 
     parsed = parse_arguments(arguments)
     if parsed.answered_by_hydra:
@@ -56,7 +51,7 @@ def _checked(arguments: list[str]) -> dict[str, str]:
     if parsed.replaces_root and "LOCAL_RANK" not in os.environ:
         message = "hudyn's root config is always conf/train.yaml; add configs of your own with --config-dir"
         raise ConfigurationError([Problem("--config-path, --config-name, --experimental-rerun", message)])
-    from hudyn.cli.compose import Composer, check_all
+    from hudyn.config.compose import Composer, check_all
 
     composer = Composer(parsed.overrides, parsed.multirun, [parsed.config_folder] if parsed.config_folder else [])
     jobs = list(composer.jobs())
@@ -69,7 +64,7 @@ def _checked(arguments: list[str]) -> dict[str, str]:
 
 
 def _resume(folder: Path, overrides: list[str]) -> None:
-    from hudyn.cli.saved import changed
+    from hudyn.config.saved import RESUME_MAY_CHANGE, changed
     from hudyn.run.run import Run
 
     run = Run.open(folder)
@@ -91,6 +86,8 @@ def _resume(folder: Path, overrides: list[str]) -> None:
 
 
 def _evaluate() -> None:
+    from hudyn.config.saved import EVALUATION_MAY_CHANGE
+
     run, config = _finished("eval.py", EVALUATION_MAY_CHANGE)
     from hudyn.run.terminal import show
     from hudyn.run.training import evaluate
@@ -100,6 +97,8 @@ def _evaluate() -> None:
 
 
 def _analyze() -> None:
+    from hudyn.config.saved import ANALYSIS_MAY_CHANGE
+
     run, config = _finished("analyze.py", ANALYSIS_MAY_CHANGE)
     if "dynamics" not in config.report:
         leave(f"{run.folder}: its config has no report.dynamics, as runs of sequences have; nothing to analyse.", 2)
@@ -118,7 +117,7 @@ def _finished(command: str, may_change: tuple[str, ...]) -> "tuple[Run, DictConf
     folder = value_of("run", arguments)
     if folder is None or any(argument.startswith("-") for argument in arguments):
         leave(f"usage: {command} run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(arguments) else 2)
-    from hudyn.cli.saved import changed
+    from hudyn.config.saved import changed
     from hudyn.run.run import Run
 
     run = Run.open(Path(folder))

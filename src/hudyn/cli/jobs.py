@@ -10,9 +10,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from hudyn.cli.compose import config_folder
-from hudyn.cli.hydra_adapter import ROOT_CONFIG
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
+from hudyn.config.compose import config_folder
+from hudyn.config.hydra_adapter import ROOT_CONFIG
 from hudyn.errors import HudynError
 from hudyn.run.folder import claim_folder
 

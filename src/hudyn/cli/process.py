@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from hudyn.cli.problems import ConfigurationError
+from hudyn.config.problems import ConfigurationError
 from hudyn.errors import HudynError, Interrupted
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """A run: its folder, its config, its record, and its networks."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -29,28 +30,31 @@ class Run:
 
     Args:
         folder: where it is, or is to be.
+        allowed_targets: packages whose classes its config may make, beside hudyn, torch, Lightning and torchmetrics.
 
     Attributes:
         folder: where it is.
+        allowed_targets: as given; of a run begun in this process, those of its config.
         checkpoint: its last checkpoint.
         figures: folder of its figures.
         tables: folder of its tables.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, allowed_targets: Sequence[str] = ()) -> None:
         self.folder = folder
+        self.allowed_targets = allowed_targets
         self.checkpoint = folder / "checkpoints" / "last.ckpt"
         self.figures = folder / "figures"
         self.tables = folder / "tables"
 
     @classmethod
-    def open(cls, folder: Path) -> "Run":
+    def open(cls, folder: Path, allowed_targets: Sequence[str] = ()) -> "Run":
         """The run in `folder`.
 
         Raises:
             HudynError: there is no run in it.
         """
-        run = cls(folder)
+        run = cls(folder, allowed_targets)
         if not run._config_path.is_file():
             raise HudynError(
                 f"{folder} holds no run: it has no config.yaml.\n"
@@ -68,7 +72,7 @@ class Run:
             raise HudynError(
                 f"{self.folder} holds a run already. Continue it with resume={self.folder}, or choose another folder."
             )
-        self.config = config
+        self.config, self.allowed_targets = config, list(config.allowed_targets)
         record = self.record
         record.experiment, record.seed, record.members = config.name, config.seed, config.members
         record.tags, record.status = list(config.tags), "running"
@@ -142,11 +146,12 @@ class Run:
         """The population as trained, with its data: what reports describe.
 
         Raises:
-            HudynError: no checkpoint, a damaged one, or one that does not fit the config.
+            HudynError: no checkpoint, a damaged one, or one that does not fit the config; a class that is not allowed.
         """
+        from hudyn.config.saved import trusted
         from hudyn.run.build import load_study
 
-        return load_study(self, self.config)
+        return load_study(self, trusted(self.config, self.allowed_targets))
 
     def network(self, member: int | None = None) -> "nn.Module":
         """A copy of a member's network on the CPU; of the best member if None.
@@ -163,13 +168,15 @@ class Run:
         """The formal language of a run of sequences.
 
         Raises:
-            HudynError: a run of another task.
+            HudynError: a run of another task; a class that is not allowed.
         """
         from hydra.utils import instantiate
 
+        from hudyn.config.saved import trusted
+
         if "language" not in self.config.data:
             raise HudynError(f"{self.folder} has no language: its data are {self.config.data._target_}.")
-        return cast("Language", instantiate(self.config.data.language))
+        return cast("Language", instantiate(trusted(self.config, self.allowed_targets).data.language))
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {measure!r}" for name, measure in sorted(self.metrics.items())]

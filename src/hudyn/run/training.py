@@ -18,8 +18,9 @@ from hydra.utils import instantiate
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 
+from hudyn.config.build import build_data, build_module
 from hudyn.errors import HudynError, Interrupted
-from hudyn.run.build import build_data, build_module, build_trainer, load_study
+from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
 from hudyn.run.folder import claim_folder, rank, remove_unfinished
 from hudyn.run.history import History, tensorboard

@@ -1,14 +1,21 @@
-"""The config of a saved run, changed by the command line."""
+"""The config of a saved run: changed by overrides, and trusted only as far as its reader says."""
 
 import copy
+import re
+from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hudyn.arguments import nearest
-from hudyn.cli.check import takes
-from hudyn.cli.compose import check_all
-from hudyn.cli.problems import Problem
+from hudyn.config.check import check, takes
+from hudyn.config.compose import check_all
+from hudyn.config.problems import ConfigurationError, Problem
+
+# What may be changed of a saved config, in which references such as ${members} are already filled in.
+RESUME_MAY_CHANGE = ("trainer.", "model.kernel=", "data.root=", "allowed_targets=")
+EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.", "logger.", "allowed_targets=")
+ANALYSIS_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.dynamics.", "allowed_targets=")
 
 
 def changed(config: DictConfig, overrides: list[str], may_change: tuple[str, ...]) -> DictConfig:
@@ -42,4 +49,24 @@ def changed(config: DictConfig, overrides: list[str], may_change: tuple[str, ...
             except OmegaConfBaseException as error:
                 problems.append(Problem(key, str(error).splitlines()[0]))
     check_all([("", config)], problems)
+    return config
+
+
+def trusted(config: DictConfig, allowed_targets: Sequence[str] = ()) -> DictConfig:
+    """A copy of a saved config whose data, model and optimizer are of allowed classes.
+
+    Args:
+        config: the config; which packages it trusts is ignored, for its folder may be somebody else's.
+        allowed_targets: packages that are trusted beside hudyn, torch, Lightning and torchmetrics.
+
+    Raises:
+        ConfigurationError: with every class that is not allowed, or does not exist.
+    """
+    config = copy.deepcopy(config)
+    config.allowed_targets = list(allowed_targets)
+    refused = [
+        problem for problem in check(config) if re.fullmatch(r"(data|model|optimizer)\.(.+\.)?_target_", problem.path)
+    ]
+    if refused:
+        raise ConfigurationError(refused)
     return config

@@ -117,7 +117,7 @@ def find(name: str, visited: frozenset[str] = frozenset()) -> Found:
 def resolve(module: Module, name: str) -> str:
     """The dotted name that `name`, as written in `module`, stands for.
 
-    >>> from hudyn.cli.source import load
+    >>> from hudyn.config.source import load
     >>> resolve(load("hudyn.networks.image"), "nn.Module")
     'torch.nn.Module'
     """

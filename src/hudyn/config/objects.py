@@ -18,11 +18,11 @@ from lightning.pytorch.accelerators import CPUAccelerator
 from omegaconf import DictConfig, OmegaConf
 
 from hudyn.arguments import ArgumentError, nearest
-from hudyn.cli.check import plain, repair
-from hudyn.cli.problems import Problem
-from hudyn.cli.signatures import locate
-from hudyn.run.build import AnyData, AnyModule, build_network
-from hudyn.tasks.base import TaskData
+from hudyn.config.build import build_network
+from hudyn.config.check import plain, repair
+from hudyn.config.problems import Problem
+from hudyn.config.signatures import locate
+from hudyn.tasks.base import AnyData, AnyModule, TaskData
 
 ELEMENTWISE_OPTIMIZERS = (
     "SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
@@ -35,7 +35,7 @@ def check_objects(config: DictConfig) -> list[Problem]:
     What an object refuses is taken out of the config and the object made again, so no mistake hides another.
 
     Args:
-        config: a composed config without problems by `hudyn.cli.check`; it is not changed.
+        config: a composed config without problems by `hudyn.config.check`; it is not changed.
     """
     maker = _Maker(config)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():

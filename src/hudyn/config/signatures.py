@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from hudyn.arguments import nearest
-from hudyn.cli import annotations, source
+from hudyn.config import annotations, source
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hudyn.arguments import Bound, nearest
-from hudyn.cli.annotations import problem_with
-from hudyn.cli.hydra_adapter import ConfigFiles
-from hudyn.cli.problems import Problem
-from hudyn.cli.signatures import Target, class_attribute, locate
+from hudyn.config.annotations import problem_with
+from hudyn.config.hydra_adapter import ConfigFiles
+from hudyn.config.problems import Problem
+from hudyn.config.signatures import Target, class_attribute, locate
 
 ALLOWED_PACKAGES = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "torchmetrics")
 SETTINGS: dict[str, Any] = {

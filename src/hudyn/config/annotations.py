@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Union
 
 from hudyn.arguments import Bound, bounds
-from hudyn.cli import source
+from hudyn.config import source
 
 # Modules whose names are evaluated as they are; all others are only parsed.
 LIGHT_MODULES = ("typing", "collections.abc", "pathlib", "datetime", "os", "numbers", "hudyn.arguments")

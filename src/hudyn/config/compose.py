@@ -7,10 +7,10 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hudyn.arguments import nearest
-from hudyn.cli.check import check, no_such_argument, takes
-from hudyn.cli.hydra_adapter import CompositionError, ConfigFiles, Override, settings, uses_basic_sweeper
-from hudyn.cli.problems import ConfigurationError, Problem
-from hudyn.cli.signatures import locate
+from hudyn.config.check import check, no_such_argument, takes
+from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, settings, uses_basic_sweeper
+from hudyn.config.problems import ConfigurationError, Problem
+from hudyn.config.signatures import locate
 from hudyn.errors import HudynError
 
 
@@ -51,7 +51,7 @@ def check_all(
         ConfigurationError: with every problem found.
     """
     _refuse([*problems, *_merged([(label, check(config, files)) for label, config in jobs])])
-    from hudyn.cli.objects import check_objects  # imports torch
+    from hudyn.config.objects import check_objects  # imports torch
 
     _refuse(_merged([(label, check_objects(config)) for label, config in jobs]))
 

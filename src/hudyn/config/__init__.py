@@ -1,0 +1,1 @@
+"""Configs: composing one as Hydra does, checking it twice, and making the objects that it names."""
