@@ -11,8 +11,9 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.contour import QuadContourSet
 
+from hudyn import figures
+from hudyn.dynamics.analysis import Analysis, analyse
 from hudyn.dynamics.branches import Branch
-from hudyn.dynamics.extraction import extract_from
 from hudyn.dynamics.fixed_points import SymbolMap, symbol_maps
 from hudyn.errors import HudynError
 from hudyn.figures import components
@@ -21,15 +22,19 @@ from hudyn.figures.components import Components, principal_components
 from hudyn.figures.counter_courses import counter_courses
 from hudyn.figures.eigenvalues import eigenvalue_course
 from hudyn.figures.fixed_points import FACES, MARKERS, eigenvalue_text
-from hudyn.figures.mechanisms import mechanism
-from hudyn.figures.phase_portraits import ARROWS, BOUNDARY_COLOUR, NULLCLINES, WORDS, phase_portrait
-from hudyn.figures.portraits_in_training import portrait_animation
+from hudyn.figures.phase_portraits import (
+    ARROWS,
+    BOUNDARY_COLOUR,
+    NULLCLINES,
+    WORDS,
+    phase_portrait,
+    portrait_animation,
+)
 from hudyn.figures.state_spaces import Reading, plotly_script, state_space
 from hudyn.figures.style import pixels
 from hudyn.languages import Counting
 from hudyn.networks import GRU, LSTM, SRN, FixedPointSRN
 
-from .test_automata import trajectories
 from .test_figures import assert_nothing_cut_off
 from .test_plane_figures import texts
 
@@ -409,16 +414,14 @@ def test_counters_that_are_nan_are_refused():
         counter_courses([np.full((3, 1), np.nan)], ["ab"], [1], np.ones((1, 2)), ["context 1"], "")
 
 
-def test_the_mechanism_shows_clusters_automaton_portraits_and_the_explanation():
-    network = random_srn(2)
-    counting = Counting([1, 2], 4)
-    found = extract_from(*trajectories(counting, units=2))
-    maps, words = bare(2), {"abb": torch.tensor([0, 1, 1])}
-    figure = mechanism(found, network, maps, words, "ab", "Falls under a.\n" + "Rises under b. " * 30, "how")
+def test_the_mechanism_shows_clusters_automaton_portraits_and_the_explanation(monkeypatch):
+    monkeypatch.setattr(Analysis, "explanation", ["Falls under a.", "Rises under b. " * 30])
+    found = analyse(random_srn(2), Counting([1, 2], 4), most=5)
+    figure = figures.mechanism(found, "how")
     picture = pixels(figure)
     for part in (
-        pixels(cluster_scatter(found, "1. Clusters of hidden states")),
-        pixels(phase_portrait(network, maps, words, "ab", "3. The map of the state under each symbol")),
+        pixels(cluster_scatter(found.automaton, "1. Clusters of hidden states")),
+        pixels(figures.phase_portrait(found, "3. The map of the state under each symbol")),
     ):
         height, width = part.shape[:2]
         middle = height // 2

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from hudyn.figures.arrows import Arrows
 from hudyn.figures.automaton_text import expected_symbols
-from hudyn.figures.style import heading, in_style, panel
+from hudyn.figures.style import PALE, heading, in_style, panel
 from hudyn.languages.moore import MooreMachine
 
 # All lengths are in inches.
@@ -19,7 +19,6 @@ EDGE = 0.6  # around the states: room for loops
 HEADING = 0.35
 SMALLEST = (4.0, 2.2)  # diagram, so that its heading has room
 ITERATIONS = 300  # of stress majorisation; the automata of all languages here settle in fewer
-PALE = "#707070"
 
 
 @in_style

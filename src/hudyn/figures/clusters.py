@@ -8,7 +8,7 @@ from matplotlib.patches import Circle
 from hudyn.dynamics.extraction import Extraction
 from hudyn.figures.arrows import Arrows
 from hudyn.figures.components import Components
-from hudyn.figures.style import COLOURS, MARKERS, heading, in_style, panel
+from hudyn.figures.style import COLOURS, MARKERS, PALE, heading, in_style, panel
 
 SIDE, LARGE_SIDE = 6.4, 9.0  # inches, of a figure; of one with more than `MANY` clusters
 MANY = 16  # clusters, beyond which only the largest of each state is named
@@ -18,7 +18,6 @@ SMALLEST_RADIUS = 0.1  # inches, of a cluster
 START_RADIUS = 0.12  # inches, around the star
 DASHED = (0, (4, 2))
 COLOURS_USED = 6  # the last two of `COLOURS` are yellow, hard to see, and black, the colour of text
-PALE = "#707070"
 
 
 @in_style

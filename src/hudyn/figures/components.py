@@ -9,9 +9,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from hudyn.arguments import ArgumentError
 from hudyn.figures.montage import montage
+from hudyn.figures.state_scatters import state_scatter
 from hudyn.figures.state_spaces import Reading, checked_groups
 from hudyn.figures.style import COLOURS, in_style, pixels
-from hudyn.figures.trajectories import state_scatter
 
 SHOWN = 10  # components whose variance is shown: bars of more are too thin
 

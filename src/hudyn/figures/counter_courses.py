@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hudyn.arguments import ArgumentError
-from hudyn.figures.style import COUNTS, heading, in_style
+from hudyn.figures.style import COUNTS, colour_bar, heading, in_style
 
 
 @in_style
@@ -63,6 +63,5 @@ def counter_courses(
     for axes, name in zip(grid[:, 0], unit_names, strict=True):
         axes.set_ylabel(name)
     figure.align_ylabels()
-    bar = figure.colorbar(mappable, ax=grid, label="n", aspect=25, shrink=0.8, ticks=MaxNLocator(6, integer=True))
-    bar.outline.set_visible(False)
+    colour_bar(figure, mappable, ax=grid, label="n", aspect=25, shrink=0.8, ticks=MaxNLocator(6, integer=True))
     return figure

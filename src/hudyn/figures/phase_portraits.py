@@ -1,4 +1,4 @@
-"""Phase portraits: the map of each symbol on the plane of two hidden units."""
+"""Phase portraits: the map of each symbol on the plane of two hidden units, at one time and over training."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ from hudyn.figures.arrows import draw_arrows, draw_heads
 from hudyn.figures.fixed_points import draw_fixed_points, fixed_point_key, marker_key, moves
 from hudyn.figures.labels import DISC, Labels
 from hudyn.figures.plane import RASTER, Plane, draw_contour, draw_raster, plane_around
-from hudyn.figures.style import COLOURS, LineLook, heading, in_style, panel
+from hudyn.figures.style import COLOURS, LineLook, heading, in_style, label_outer, panel, pixels
 from hudyn.networks.recurrent import RecurrentNetwork
 
 ARROWS = 19  # of the vector field, along each side
@@ -88,11 +88,8 @@ def phase_portrait(
     for place, symbol_map in enumerate(maps):
         row, column = divmod(place, columns)
         axes = panel(figure, LEFT + column * (side + GAP), height - HEADING - (row + 1) * (TITLE + side), side, side)
-        is_lowest = place + columns >= number
         axes.set(xlim=plane.x_range, ylim=plane.y_range, title=f"input {alphabet[symbol_map.symbol]}")
-        axes.set_xlabel("hidden unit 1" if is_lowest else "")
-        axes.set_ylabel("hidden unit 2" if column == 0 else "")
-        axes.tick_params(labelbottom=is_lowest, labelleft=column == 0)
+        label_outer(axes, "hidden unit 1", "hidden unit 2", place + columns >= number, column == 0)
         axes.spines[:].set_visible(True)
         labels = Labels(axes)
         _draw_predictions(axes, logits, plane)
@@ -113,6 +110,37 @@ def phase_portrait(
     key.set_axis_off()
     key.legend(handles=_key(paths), loc="upper left", borderaxespad=0, fontsize=8.5, labelspacing=0.45)
     return figure
+
+
+def portrait_animation(
+    networks: Sequence[RecurrentNetwork],
+    maps: Sequence[Sequence[SymbolMap]],
+    updates: Sequence[int],
+    words: Mapping[str, Tensor],
+    alphabet: Sequence[str],
+    title: str,
+) -> list[np.ndarray]:
+    """The phase portrait of a network after several numbers of updates, all in the same plane.
+
+    Args:
+        networks: snapshots of the network.
+        maps: the map of each symbol, of each snapshot.
+        updates: number of updates before each snapshot.
+        words: symbols of example words, [length], by name.
+        alphabet: the symbols.
+        title: heading; the number of updates follows it.
+
+    Returns:
+        An image for each snapshot, uint8 [height, width, 3].
+
+    Raises:
+        ArgumentError: as of `phase_portrait`.
+    """
+    plane = visited_plane([planar(network) for network in networks], maps, words)
+    return [
+        pixels(phase_portrait(network, of_symbols, words, alphabet, f"{title}: update {update:,}", plane))
+        for network, of_symbols, update in zip(networks, maps, updates, strict=True)
+    ]
 
 
 def planar(network: RecurrentNetwork) -> RecurrentNetwork:
