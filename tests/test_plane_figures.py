@@ -137,9 +137,15 @@ def test_an_animation_has_frames_of_one_size_and_holds_the_last():
 def test_the_diagram_tells_every_weight_and_bias():
     network = given([[1.25, -2], [0, 3.14159]], [0.5, -0.5])
     shown = texts(network_diagram(network, "weights"))
-    assert {"x", "y", "hidden 1\nbias 0.5", "hidden 2\nbias −0.5", "output\nbias 0", "positive", "negative"} <= set(
-        shown
-    )
+    assert {
+        "x",
+        "y",
+        "hidden unit 1\nbias 0.5",
+        "hidden unit 2\nbias −0.5",
+        "output\nbias 0",
+        "positive",
+        "negative",
+    } <= set(shown)
     assert {"1.25", "−2", "0", "3.14", "1"} <= set(shown)
 
 

@@ -18,13 +18,12 @@ def texts(figure):
 
 
 def counter(units, states):
-    """Points around the place of each state, the path of a word through them that waits at its end, and H0."""
+    """Points around the place of each state, and the path of a word from H0 through them that waits at its end."""
     generator = np.random.default_rng(0)
     angles = np.outer(states, np.arange(1, units + 1))
     places = 0.9 ** states[:, None] * np.cos(angles)
     points = np.repeat(places, 20, axis=0) + 0.03 * generator.standard_normal((20 * len(states), units))
-    start = np.zeros(units)
-    return points, np.repeat(states, 20), {"a³b⁵": np.array([start, *places, places[-1]])}, start
+    return points, np.repeat(states, 20), {"a³b⁵": np.array([np.zeros(units), *places, places[-1]])}
 
 
 def drawn(units, states=COUNTS, names=None, draw=state_scatters.state_scatter):
@@ -71,9 +70,9 @@ def test_a_bar_of_many_counts_tells_only_those_that_find_room():
 
 
 def test_long_names_of_words_are_not_cut_off():
-    points, states, words, start = counter(2, COUNTS)
+    points, states, words = counter(2, COUNTS)
     named = {f"{number} {'ab' * 20}": path for number in range(4) for path in words.values()}
-    figure = state_scatters.state_scatter(points, states, named, start, ["hidden 1", "hidden 2"], None, "long")
+    figure = state_scatters.state_scatter(points, states, named, ["hidden 1", "hidden 2"], None, "long")
     assert_nothing_cut_off(figure)
 
 

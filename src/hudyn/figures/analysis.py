@@ -1,7 +1,5 @@
 """The figures of an `Analysis`, one function each; without a title of yours they carry one of their own."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -11,11 +9,10 @@ from hudyn.dynamics.analysis import Analysis
 from hudyn.figures import components, phase_portraits, state_spaces
 from hudyn.figures.automata import state_diagram
 from hudyn.figures.clusters import cluster_scatter
-from hudyn.figures.counter_courses import counter_courses
 from hudyn.figures.montage import montage
 from hudyn.figures.state_scatters import named_states
-from hudyn.figures.style import in_style, pixels
-from hudyn.figures.trajectories import time_course
+from hudyn.figures.style import in_style
+from hudyn.figures.trajectories import counter_courses, time_course
 from hudyn.languages import Countable
 
 COUNTER_UNITS = 6  # rows of the figure: the units from which the count can best be decoded
@@ -48,8 +45,8 @@ def mechanism(analysis: Analysis, title: str | None = None) -> Figure:
     clusters = cluster_scatter(analysis.automaton, "1. Clusters of hidden states")
     diagram = state_diagram(analysis.automaton.machine, "2. The automaton that the clusters form")
     portrait = phase_portrait(analysis, "3. The map of the state under each symbol")
-    rows = [[pixels(clusters), pixels(diagram)], [pixels(portrait)]]
-    return montage(rows, title or _title(analysis, "how it does it"), "\n".join(analysis.explanation))
+    title = title or _title(analysis, "how it does it")
+    return montage([[clusters, diagram], [portrait]], title, "\n".join(analysis.explanation))
 
 
 def counters(analysis: Analysis, title: str | None = None) -> Figure:
@@ -89,7 +86,7 @@ def state_space(analysis: Analysis, title: str | None = None) -> str:
         ValueError: another number of units.
         HudynError: plotly is not installed.
     """
-    return state_spaces.state_space(_readings(analysis), title or _title(analysis, "in space"))
+    return state_spaces.state_space(analysis.trajectories, title or _title(analysis, "in space"))
 
 
 def principal_components(analysis: Analysis, title: str | None = None) -> Figure:
@@ -105,7 +102,7 @@ def principal_components(analysis: Analysis, title: str | None = None) -> Figure
     return components.principal_components(
         {kind: part[texts.read].numpy() for kind, part in parts.items() if part is not None},
         texts.states[texts.read].numpy(),
-        _readings(analysis),
+        analysis.trajectories,
         named_states(analysis.language),
         title or _title(analysis, "principal components"),
     )
@@ -124,11 +121,3 @@ def trajectory(analysis: Analysis, word: str, title: str | None = None) -> Figur
 
 def _title(analysis: Analysis, what: str) -> str:
     return f"{analysis.heading}: {what}"
-
-
-def _readings(analysis: Analysis) -> Mapping[str, state_spaces.Reading]:
-    """The path of each example word through the state space, as the figures take it."""
-    return {
-        word: state_spaces.Reading(read.symbols, [f"{label:g}" for label in read.text.states], read.parts)
-        for word, read in analysis.trajectories.items()
-    }

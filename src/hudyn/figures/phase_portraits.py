@@ -74,6 +74,7 @@ def phase_portrait(
     """
     network = planar(network)
     paths = _paths(network, words)
+    looks = dict(zip(words, itertools.cycle(WORDS), strict=False))
     plane = plane or visited_plane([network], [maps], words)
     number = len(maps)
     rows = 1 if number <= 3 else round(math.sqrt((number + 1) / 2))
@@ -95,12 +96,12 @@ def phase_portrait(
         _draw_predictions(axes, logits, plane)
         _draw_field(axes, labels, network, symbol_map.symbol, plane)
         steps = {name: (words[name] == symbol_map.symbol).nonzero()[:, 0].numpy() for name in paths}
-        for (name, path), look in zip(paths.items(), itertools.cycle(WORDS), strict=False):
-            _draw_steps(axes, labels, path, steps[name], look)
+        for name, path in paths.items():
+            _draw_steps(axes, labels, path, steps[name], looks[name])
         draw_fixed_points(axes, labels, network, symbol_map, plane)
-        for (name, path), look in zip(paths.items(), itertools.cycle(WORDS), strict=False):
+        for name, path in paths.items():
             for end in steps[name] + 1:
-                text = labels.text(str(end), NUMBER_SIZE, look["color"])
+                text = labels.text(str(end), NUMBER_SIZE, looks[name]["color"])
                 labels.beside(text, labels.inches(path[end]), [0.02], limit=MOST_COVERED)
         predicted = logits.argmax(axis=0)
         for symbol, letter in enumerate(alphabet[: len(logits)]):
@@ -108,7 +109,7 @@ def phase_portrait(
     below = BOTTOM if rows > 1 else 0  # the labels of the panel above
     key = panel(figure, width - key_width - RIGHT, height - HEADING - rows * (TITLE + side) - below, key_width, side)
     key.set_axis_off()
-    key.legend(handles=_key(paths), loc="upper left", borderaxespad=0, fontsize=8.5, labelspacing=0.45)
+    key.legend(handles=_key(looks), loc="upper left", borderaxespad=0, fontsize=8.5, labelspacing=0.45)
     return figure
 
 
@@ -225,13 +226,15 @@ def _draw_steps(axes: Axes, labels: Labels, path: np.ndarray, steps: np.ndarray,
         labels.avoid_disc(labels.inches(path[0]), 0.1, DISC)
 
 
-def _key(words: Mapping[str, np.ndarray]) -> list[Artist]:
+def _key(looks: Mapping[str, LineLook]) -> list[Artist]:
     """Handles of the legend."""
-    looks = zip(words, itertools.cycle(WORDS), strict=False)
+    words = [
+        Line2D([], [], marker="o", markersize=2.5, label=f"{name}, steps numbered", **looks[name]) for name in looks
+    ]
     boundary = Line2D([], [], color=BOUNDARY_COLOUR, linewidth=BOUNDARY_WIDTH, alpha=BOUNDARY_ALPHA)
     boundary.set_label("decision boundary (→ predicted symbol)")
     return [
-        *(Line2D([], [], marker="o", markersize=2.5, label=f"{name}, steps numbered", **look) for name, look in looks),
+        *words,
         *(Line2D([], [], label=f"nullcline of hidden unit {unit}", **look) for unit, look in enumerate(NULLCLINES, 1)),
         marker_key("*", "white", "initial state", 11),
         marker_key("$→$", "black", "F(h) − h (darker: longer)", 9),

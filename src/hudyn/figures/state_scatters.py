@@ -28,7 +28,6 @@ def state_scatter(
     points: np.ndarray,
     states: np.ndarray,
     words: Mapping[str, np.ndarray],
-    start: np.ndarray,
     unit_names: Sequence[str],
     state_names: Mapping[float, str] | None,
     title: str,
@@ -38,8 +37,7 @@ def state_scatter(
     Args:
         points: activations of two units or more, [positions, units].
         states: state label of each point, [positions].
-        words: by name, activations before the first and after each symbol of a word, [length + 1, units].
-        start: activations before the first symbol, [units].
+        words: by name, activations before the first and after each symbol of a word, [length + 1, units]; one or more.
         unit_names: names of the units, [units].
         state_names: names of the states by label; None if labels are counts.
         title: heading.
@@ -51,7 +49,7 @@ def state_scatter(
     figure = Figure(figsize=(sum(widths) + 0.9, side * rows + 1.1), layout="constrained")
     heading(figure, title)
     grid = figure.add_gridspec(rows, columns, width_ratios=widths)
-    limits = [_around(unit) for unit in np.concatenate([points, start[None], *words.values()]).T]
+    limits = [_around(unit) for unit in np.concatenate([points, *words.values()]).T]
     for x, y in itertools.combinations(range(len(unit_names)), 2):
         axes = figure.add_subplot(grid[y - 1, x])
         axes.set(xlim=limits[x], ylim=limits[y], xlabel=unit_names[x], ylabel=unit_names[y])
@@ -60,7 +58,7 @@ def state_scatter(
         for path, name, look in _paths(words, [x, y]):
             axes.plot(*path.T, label=name, **look)
             draw_heads(axes, path[:-1], path[1:], WORD_COLOUR)
-        _draw_start(axes, start[[x, y]])
+        _draw_start(axes, path[0])
     figure.align_ylabels()
     _draw_key(figure, figure.add_subplot(grid[0, 1:]), drawn, states, state_names, side)
     return figure
@@ -71,7 +69,6 @@ def state_scatter_3d(
     points: np.ndarray,
     states: np.ndarray,
     words: Mapping[str, np.ndarray],
-    start: np.ndarray,
     unit_names: Sequence[str],
     state_names: Mapping[float, str] | None,
     title: str,
@@ -101,7 +98,7 @@ def state_scatter_3d(
             middles, steps = (path[1:] + path[:-1]) / 2, np.diff(path, axis=0)
             head = {"length": length, "normalize": True, "arrow_length_ratio": 1, "linewidth": 0.9}
             axes.quiver(*middles.T, *steps.T, pivot="middle", color=WORD_COLOUR, **head)
-        _draw_start(axes, start)
+        _draw_start(axes, path[0])
     _draw_key(figure, figure.add_subplot(grid[3]), drawn, states, state_names, side)
     return figure
 

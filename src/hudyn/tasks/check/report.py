@@ -141,15 +141,7 @@ def _curves(study: CheckStudy, network: GridMLP, points: Tensor, labels: Tensor)
 def _dividing_lines(network: GridMLP) -> list[Row]:
     """A row for each hidden unit, and one for the output, which has no line."""
     rows: list[Row] = [
-        {
-            "unit": line.unit,
-            "weight_x": line.weight_x,
-            "weight_y": line.weight_y,
-            "bias": line.bias,
-            "equation": line.equation,
-            "line": line.solved,
-            "weight_to_output": weight,
-        }
+        asdict(line) | {"equation": line.equation, "line": line.solved, "weight_to_output": weight}
         for line, weight in zip(dividing_lines(network), network.output.weight[0].tolist(), strict=True)
     ]
     return [*rows, dict.fromkeys(rows[0], "") | {"unit": "output", "bias": network.output.bias.item()}]

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from hudyn.dynamics.survey import Share, survey
 from hudyn.dynamics.verdict import Kind, Verdict, why_not_judged
 from hudyn.errors import HudynError
 from hudyn.figures import analysis as figures_of
-from hudyn.figures.automaton_text import dot, mermaid
+from hudyn.figures.automata import dot, mermaid
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.eigenvalues import eigenvalue_course
 from hudyn.figures.phase_portraits import portrait_animation
@@ -162,15 +163,7 @@ def _summary(
     return {
         "best_member": best.number,
         "words": sentences,
-        "kinds": [
-            {
-                "kind": str(share.kind),
-                "members": share.members,
-                "interval": share.interval,
-                "exemplar": share.exemplar,
-            }
-            for share in shares
-        ],
+        "kinds": [asdict(share) | {"kind": str(share.kind)} for share in shares],
         "automata": {
             "language_states": None if machine is None else len(machine),
             "equivalent": sum(bool(analysis.equivalent) for analysis in analyses),
@@ -205,11 +198,7 @@ def _tables(members: Sequence[Member], best: Member) -> dict[str, Table]:
         largest = min(BEYOND_TRAINING * language.max_n, MAX_COUNTED_N)
         if counts := states_against_n(best.analysis.network, language, range(1, largest + 1)):
             tables["states_by_n"] = Table(
-                [
-                    {"n": count.n, "language": count.language, "network": count.network or ""}
-                    | {"equivalent": int(count.equivalent)}
-                    for count in counts
-                ]
+                [asdict(c) | {"network": c.network or "", "equivalent": int(c.equivalent)} for c in counts]
             )
     return tables
 

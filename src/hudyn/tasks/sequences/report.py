@@ -26,11 +26,7 @@ LARGEST_N = 200  # of the curve of accuracy against n: its words have thousands 
 
 
 def report_sequences(study: SequenceStudy) -> Artifacts:
-    """Describe what the best member does as it reads, how far it counts, and how the population was trained.
-
-    Args:
-        study: an evaluated population.
-    """
+    """Describe what the best member does as it reads, how far it counts, and how the population was trained."""
     language, results = study.data.language, study.results
     network = cast(RecurrentNetwork, study.network())
     heading = _heading(study, network)
@@ -162,9 +158,8 @@ def _state_figures(
             continue
         points = states[texts.read].numpy()[:DRAWN_POSITIONS, shown]
         paths = {word: parts[kind][:, shown] for word, parts in words.items()}
-        start = next(iter(paths.values()))[0]
         units = [f"{kind} unit {unit + 1}" for unit in shown]
-        figures[f"{kind}_states"] = state_scatter(points, labels, paths, start, units, names, heading)
+        figures[f"{kind}_states"] = state_scatter(points, labels, paths, units, names, heading)
         if network.hidden_size == 3:
-            figures[f"{kind}_states_3d"] = state_scatter_3d(points, labels, paths, start, units, names, heading)
+            figures[f"{kind}_states_3d"] = state_scatter_3d(points, labels, paths, units, names, heading)
     return figures
