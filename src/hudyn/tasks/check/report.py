@@ -36,7 +36,7 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
         animation: whether to draw the best member's dividing lines during training as ``figures/training.gif`` too.
     """
     network = cast(GridMLP, study.network())
-    points, labels = study.data.points.cpu().float(), study.data.labels.cpu().float()
+    points, labels = (part.to(network.output.weight) for part in (study.data.points, study.data.labels))
     is_trained = "train/updates" in study.results
     correct = int(right_choices(network(points), labels).sum())
     heading = f"{correct} of {len(labels)} points right"
@@ -111,8 +111,9 @@ def _snapshots(study: CheckStudy, network: GridMLP, frames: int) -> tuple[list[G
     updates = [update for update in snapshots.updates if update < end]
     now = parameters_to_vector(network.parameters()).detach()
     vectors = torch.stack([*(part[study.best].to(now) for part in snapshots.vectors[: len(updates)]), now])
-    distance = torch.cat([torch.zeros(1), vectors.diff(dim=0).norm(dim=1).cumsum(0)])  # along the path, [times]
-    chosen = torch.searchsorted(distance, torch.linspace(0, distance[-1].item(), frames)).clamp(max=len(updates))
+    distance = torch.cat([now.new_zeros(1), vectors.diff(dim=0).norm(dim=1).cumsum(0)])  # along the path, [times]
+    wanted = torch.linspace(0, distance[-1].item(), frames, dtype=now.dtype)
+    chosen = torch.searchsorted(distance, wanted).clamp(max=len(updates))
     places = chosen.unique().tolist()
     return [with_parameters(network, vectors[place]) for place in places], [[*updates, end][place] for place in places]
 
