@@ -17,6 +17,7 @@ from hudyn.languages import Counting, Dyck
 from hudyn.languages.moore import MooreMachine, renamed
 
 from .test_automata import TOMITA, language, trajectories
+from .test_figures import assert_nothing_cut_off
 
 MACHINES = {name: language(name).automaton() for name in ("reber", "reber_embedded", *TOMITA)}
 MACHINES |= {"anb2n": Counting([1, 2], 4).automaton(), "dyck_1": Dyck(1).automaton()}
@@ -119,6 +120,12 @@ def test_states_that_never_change_can_be_drawn(units):
     assert len(patches(figure, Circle)) == 1
     start[:] = 0
     cluster_scatter(extract_from(np.zeros_like(states), start, symbols, read, legal, alphabet), "")
+
+
+@pytest.mark.parametrize("scale", [1, 1e-3])
+def test_ticks_of_small_states_leave_room_for_the_label(scale):
+    states, start, *texts = trajectories(language("reber"), units=2)
+    assert_nothing_cut_off(cluster_scatter(extract_from(scale * states, scale * start, *texts), "heading"))
 
 
 def test_one_unit_is_drawn_along_a_line():

@@ -15,7 +15,7 @@ from hudyn.figures.style import COLOURS, MARKERS, PALE, heading, in_style, panel
 SIDE, LARGE_SIDE = 6.4, 9.0  # inches, of a figure; of one with more than `MANY` clusters
 MANY = 16  # clusters, beyond which only the largest of each state is named
 EDGE = 0.8  # inches around the clusters: room for loops and names
-LEFT, RIGHT, BOTTOM, HEADING = 0.75, 0.15, 0.55, 0.45  # inches around the axes
+LEFT, RIGHT, BOTTOM, HEADING = 0.95, 0.15, 0.55, 0.45  # inches around the axes
 SMALLEST_RADIUS = 0.1  # inches, of a cluster
 START_RADIUS = 0.12  # inches, around the star
 DASHED = (0, (4, 2))
