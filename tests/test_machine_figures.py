@@ -11,13 +11,13 @@ import pytest
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from hudyn.dynamics.extraction import extract_from
-from hudyn.figures.automata import state_diagram
-from hudyn.figures.automaton_text import dot, mermaid
+from hudyn.figures.automata import dot, mermaid, state_diagram
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.languages import Counting, Dyck
 from hudyn.languages.moore import MooreMachine, renamed
 
 from .test_automata import TOMITA, language, trajectories
+from .test_figures import assert_nothing_cut_off
 
 MACHINES = {name: language(name).automaton() for name in ("reber", "reber_embedded", *TOMITA)}
 MACHINES |= {"anb2n": Counting([1, 2], 4).automaton(), "dyck_1": Dyck(1).automaton()}
@@ -93,7 +93,7 @@ def test_the_scatter_has_each_cluster_in_its_circle_and_names_the_states():
     assert {*right.names, "H0"} <= set(written)
     assert len(patches(figure, FancyArrowPatch)) == len(right.edges) + 1  # that from H0
     axes = figure.axes[0]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("hidden 1", "hidden 2")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("hidden unit 1", "hidden unit 2")
     scales = [np.ptp(axes.get_xlim()) / axes.bbox.width, np.ptp(axes.get_ylim()) / axes.bbox.height]
     assert scales[0] == pytest.approx(scales[1])  # so that circles are round
     limits = np.array([axes.get_xlim(), axes.get_ylim()])
@@ -122,10 +122,16 @@ def test_states_that_never_change_can_be_drawn(units):
     cluster_scatter(extract_from(np.zeros_like(states), start, symbols, read, legal, alphabet), "")
 
 
+@pytest.mark.parametrize("scale", [1, 1e-3])
+def test_ticks_of_small_states_leave_room_for_the_label(scale):
+    states, start, *texts = trajectories(language("reber"), units=2)
+    assert_nothing_cut_off(cluster_scatter(extract_from(scale * states, scale * start, *texts), "heading"))
+
+
 def test_one_unit_is_drawn_along_a_line():
     found = extract_from(*trajectories(language("tomita_5"), noise=0.001, units=1))
     axes = cluster_scatter(found, "").axes[0]
-    assert axes.get_xlabel() == "hidden 1"
+    assert axes.get_xlabel() == "hidden unit 1"
     assert not axes.get_yticks().size
 
 

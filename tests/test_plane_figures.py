@@ -9,10 +9,10 @@ from PIL import Image
 from hudyn.dynamics.dividing_lines import dividing_lines as lines_of
 from hudyn.figures.diagram import network_diagram
 from hudyn.figures.division import over_plane
-from hudyn.figures.gif import write_gif
 from hudyn.figures.line_equations import dividing_lines
 from hudyn.figures.lines_in_training import animation, moving_lines
 from hudyn.figures.plane import RASTER, plane_around
+from hudyn.figures.style import as_gif
 from hudyn.figures.units_over_plane import unit_functions
 from hudyn.networks.grid import GridMLP
 
@@ -127,9 +127,7 @@ def test_each_frame_tells_its_epoch_and_how_many_points_are_right():
 def test_an_animation_has_frames_of_one_size_and_holds_the_last():
     frames = animation([drawn(3, seed=seed) for seed in range(4)], [0, 9, 1000, 123456], *DATA)
     assert {(frame.dtype.name, frame.shape) for frame in frames} == {("uint8", frames[0].shape)}
-    file = io.BytesIO()
-    write_gif(frames, file)
-    with Image.open(file) as gif:
+    with Image.open(io.BytesIO(as_gif(frames))) as gif:
         assert (gif.n_frames, gif.info["loop"], gif.size) == (4, 0, frames[0].shape[1::-1])
         gif.seek(3)
         assert gif.info["duration"] == 2000
@@ -139,9 +137,15 @@ def test_an_animation_has_frames_of_one_size_and_holds_the_last():
 def test_the_diagram_tells_every_weight_and_bias():
     network = given([[1.25, -2], [0, 3.14159]], [0.5, -0.5])
     shown = texts(network_diagram(network, "weights"))
-    assert {"x", "y", "hidden 1\nbias 0.5", "hidden 2\nbias −0.5", "output\nbias 0", "positive", "negative"} <= set(
-        shown
-    )
+    assert {
+        "x",
+        "y",
+        "hidden unit 1\nbias 0.5",
+        "hidden unit 2\nbias −0.5",
+        "output\nbias 0",
+        "positive",
+        "negative",
+    } <= set(shown)
     assert {"1.25", "−2", "0", "3.14", "1"} <= set(shown)
 
 

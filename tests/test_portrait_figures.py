@@ -11,25 +11,31 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.contour import QuadContourSet
 
+from hudyn import figures
+from hudyn.dynamics.analysis import Analysis, analyse
 from hudyn.dynamics.branches import Branch
-from hudyn.dynamics.extraction import extract_from
 from hudyn.dynamics.fixed_points import SymbolMap, symbol_maps
+from hudyn.dynamics.trajectories import WordTrajectory
 from hudyn.errors import HudynError
 from hudyn.figures import components
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.components import Components, principal_components
-from hudyn.figures.counter_courses import counter_courses
 from hudyn.figures.eigenvalues import eigenvalue_course
 from hudyn.figures.fixed_points import FACES, MARKERS, eigenvalue_text
-from hudyn.figures.mechanisms import mechanism
-from hudyn.figures.phase_portraits import ARROWS, BOUNDARY_COLOUR, NULLCLINES, WORDS, phase_portrait
-from hudyn.figures.portraits_in_training import portrait_animation
-from hudyn.figures.state_spaces import Reading, plotly_script, state_space
+from hudyn.figures.phase_portraits import (
+    ARROWS,
+    BOUNDARY_COLOUR,
+    NULLCLINES,
+    WORDS,
+    phase_portrait,
+    portrait_animation,
+)
+from hudyn.figures.state_spaces import plotly_script, state_space
 from hudyn.figures.style import pixels
-from hudyn.languages import Counting
+from hudyn.figures.trajectories import counter_courses
+from hudyn.languages import Counting, Text
 from hudyn.networks import GRU, LSTM, SRN, FixedPointSRN
 
-from .test_automata import trajectories
 from .test_figures import assert_nothing_cut_off
 from .test_plane_figures import texts
 
@@ -263,8 +269,16 @@ def test_an_animation_stands_still_but_for_what_changes():
 
 def reading(length, units=3, seed=0, groups=("hidden", "context")):
     generator = np.random.default_rng(seed)
-    states = {group: generator.standard_normal((length + 1, units)) for group in groups}
-    return Reading(["a", "b"] * (length // 2) + ["<b>"] * (length % 2), [str(t) for t in range(length)], states)
+    states = [generator.standard_normal((length + 1, units)) for _ in groups]
+    return read(["a", "b"] * (length // 2) + ["<b>"] * (length % 2), *states)
+
+
+def read(symbols, hidden, context=None):
+    """A word trajectory of hidden and context states, before the first symbol and after each."""
+    text = Text(None, None, np.arange(len(symbols)), None, None)
+    parts = [hidden] if context is None else [hidden, context]
+    start, after = np.concatenate([part[0] for part in parts]), [part[1:] for part in parts]
+    return WordTrajectory(symbols, text, start, after[0], None if context is None else after[1], {}, None)
 
 
 def parts(page):
@@ -284,13 +298,13 @@ def test_the_page_holds_every_word_and_moves_it_in_time(groups):
     data, frames = parts(page)
     assert len(data) == len(groups) * (len(readings) + 1)
     for (group, own), trace in zip(itertools.product(groups, readings.values()), data, strict=False):
-        np.testing.assert_allclose(np.stack([trace[axis] for axis in "xyz"], axis=1), own.states[group], atol=1e-5)
+        np.testing.assert_allclose(np.stack([trace[axis] for axis in "xyz"], axis=1), own.parts[group], atol=1e-5)
         assert trace["text"][1] == "step 1: a<br>state 0"
     assert [frame["name"] for frame in frames] == [str(time) for time in range(7)]
     for time, frame in enumerate(frames):
         assert [data[place]["scene"] for place in frame["traces"]] == ["scene", "scene2"][: len(groups)]
         for group, moment in zip(groups, frame["data"], strict=True):
-            places = [own.states[group][min(time, len(own.symbols))] for own in readings.values()]
+            places = [own.parts[group][min(time, len(own.symbols))] for own in readings.values()]
             np.testing.assert_allclose(np.stack([moment[axis] for axis in "xyz"], axis=1), places, atol=1e-5)
     assert frames[3]["data"][0]["text"] == ["<b>&lt;b&gt;</b>", "<b>a</b>"]
     assert ("scene2.camera" in page or '"scene2"]' in page) == (len(groups) == 2)
@@ -315,7 +329,7 @@ def test_without_plotly_the_extra_is_named(monkeypatch):
     [
         ({}, "expected a word, got none"),
         ({"w": reading(3, units=2)}, "expected three hidden units, got 2; phase_portrait"),
-        ({"w": reading(3)._replace(states={"hidden": np.full((4, 3), np.nan)})}, "hidden states of w with NaN"),
+        ({"w": read("aba", np.full((4, 3), np.nan))}, "hidden states of w with NaN"),
     ],
 )
 def test_what_is_no_space_of_three_units_is_refused(readings, message):
@@ -341,17 +355,17 @@ def test_components_are_drawn_with_their_variance(monkeypatch):
     readings = {"word": reading(4, units=4)}
     figure = principal_components(groups, np.arange(50.0) % 3, readings, None, "heading")
     assert len(seen) == 2
-    for (points, _, words, start, names, _, title), (group, own) in zip(seen, groups.items(), strict=True):
+    for (points, _, words, names, _, title), (group, own) in zip(seen, groups.items(), strict=True):
         assert title == f"{group} units"
         mean, directions, shares = Components.of(own)
         np.testing.assert_allclose(points, (own - mean) @ directions[:2].T)
-        np.testing.assert_allclose(start, words["word"][0])
+        np.testing.assert_allclose(words["word"], (readings["word"].parts[group] - mean) @ directions[:2].T)
         assert names == [f"principal component {place + 1} ({shares[place]:.0%} of the variance)" for place in range(2)]
     assert_nothing_cut_off(figure)
 
 
 def test_states_that_never_change_have_components_without_variance():
-    still = Reading("ab", "01", {"hidden": np.ones((3, 4))})
+    still = read("ab", np.ones((3, 4)))
     principal_components({"hidden": np.ones((9, 4))}, np.zeros(9), {"ab": still}, {0.0: "state"}, "")
     assert Components.of(np.ones((9, 4)))[2].tolist() == [0] * 4
 
@@ -409,16 +423,14 @@ def test_counters_that_are_nan_are_refused():
         counter_courses([np.full((3, 1), np.nan)], ["ab"], [1], np.ones((1, 2)), ["context 1"], "")
 
 
-def test_the_mechanism_shows_clusters_automaton_portraits_and_the_explanation():
-    network = random_srn(2)
-    counting = Counting([1, 2], 4)
-    found = extract_from(*trajectories(counting, units=2))
-    maps, words = bare(2), {"abb": torch.tensor([0, 1, 1])}
-    figure = mechanism(found, network, maps, words, "ab", "Falls under a.\n" + "Rises under b. " * 30, "how")
+def test_the_mechanism_shows_clusters_automaton_portraits_and_the_explanation(monkeypatch):
+    monkeypatch.setattr(Analysis, "explanation", ["Falls under a.", "Rises under b. " * 30])
+    found = analyse(random_srn(2), Counting([1, 2], 4), most=5)
+    figure = figures.mechanism(found, "how")
     picture = pixels(figure)
     for part in (
-        pixels(cluster_scatter(found, "1. Clusters of hidden states")),
-        pixels(phase_portrait(network, maps, words, "ab", "3. The map of the state under each symbol")),
+        pixels(cluster_scatter(found.automaton, "1. Clusters of hidden states")),
+        pixels(figures.phase_portrait(found, "3. The map of the state under each symbol")),
     ):
         height, width = part.shape[:2]
         middle = height // 2

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from hudyn.figures import trajectories
-from hudyn.figures.trajectories import Predictions
+from hudyn.dynamics.trajectories import WordTrajectory
+from hudyn.figures import generalisation, state_scatters
+from hudyn.figures.trajectories import time_course
+from hudyn.languages import Text
 
 from .test_figures import assert_nothing_cut_off
 from .test_plane_figures import texts as written
@@ -16,16 +18,15 @@ def texts(figure):
 
 
 def counter(units, states):
-    """Points around the place of each state, the path of a word through them that waits at its end, and H0."""
+    """Points around the place of each state, and the path of a word from H0 through them that waits at its end."""
     generator = np.random.default_rng(0)
     angles = np.outer(states, np.arange(1, units + 1))
     places = 0.9 ** states[:, None] * np.cos(angles)
     points = np.repeat(places, 20, axis=0) + 0.03 * generator.standard_normal((20 * len(states), units))
-    start = np.zeros(units)
-    return points, np.repeat(states, 20), {"a³b⁵": np.array([start, *places, places[-1]])}, start
+    return points, np.repeat(states, 20), {"a³b⁵": np.array([np.zeros(units), *places, places[-1]])}
 
 
-def drawn(units, states=COUNTS, names=None, draw=trajectories.state_scatter):
+def drawn(units, states=COUNTS, names=None, draw=state_scatters.state_scatter):
     return draw(*counter(units, states), [f"hidden {unit + 1}" for unit in range(units)], names, "a counter")
 
 
@@ -52,7 +53,7 @@ def test_each_named_state_has_a_look_of_its_own(units):
 
 @pytest.mark.parametrize("names", [None, NAMES])
 def test_three_units_are_seen_from_two_sides(names):
-    figure = drawn(3, np.arange(19.0), names, trajectories.state_scatter_3d)
+    figure = drawn(3, np.arange(19.0), names, state_scatters.state_scatter_3d)
     shown = texts(figure)
     assert all(shown.count(label) == 2 for label in ("H0", "hidden 1", "hidden 2", "hidden 3"))
     assert {"a³b⁵", "state", *(names or {}).values()} <= set(shown)
@@ -69,22 +70,25 @@ def test_a_bar_of_many_counts_tells_only_those_that_find_room():
 
 
 def test_long_names_of_words_are_not_cut_off():
-    points, states, words, start = counter(2, COUNTS)
+    points, states, words = counter(2, COUNTS)
     named = {f"{number} {'ab' * 20}": path for number in range(4) for path in words.values()}
-    figure = trajectories.state_scatter(points, states, named, start, ["hidden 1", "hidden 2"], None, "long")
+    figure = state_scatters.state_scatter(points, states, named, ["hidden 1", "hidden 2"], None, "long")
     assert_nothing_cut_off(figure)
 
 
 @pytest.mark.parametrize(("length", "units"), [(1, 1), (12, 4), (80, 3)])
 def test_a_course_has_every_symbol_group_and_unit(length, units):
     wave = np.sin(np.outer(np.arange(length), np.arange(1, units + 1)))
-    groups = {"hidden": wave, "context": 3 * wave, "forget gate": (1 + wave) / 2}
-    share = np.full((length, 7), 1 / 7)
     symbols = [*"BTSXPVE" * 12][:length]
-    names = [f"unit {unit}" for unit in range(1, units + 1)]
-    predictions = Predictions(share, share, "BTSXPVE")
-    figure = trajectories.time_course(symbols, groups, [0, 7], names, "a text", predictions)
-    panels = dict(zip([*groups, "predicted\nnext", "true\nnext"], figure.axes[::2], strict=False))
+    text = Text(
+        np.arange(length) % 7, np.full((length, 7), 1 / 7), np.zeros(length), np.zeros(length), np.array([0, 7])
+    )
+    gates = {"forget": (1 + wave) / 2}
+    read = WordTrajectory(symbols, text, np.zeros(2 * units), wave, 3 * wave, gates, np.zeros((length, 7)))
+    figure = time_course(read, "BTSXPVE", np.arange(units), "a text")
+    panels = dict(
+        zip(["hidden", "context", "forget gate", "predicted\nnext", "true\nnext"], figure.axes[::2], strict=False)
+    )
     assert all(axes.get_ylabel() == name for name, axes in panels.items())
     assert [label.get_text() for label in panels["true\nnext"].get_xticklabels()] == symbols
     assert {"a text", "probability", f"unit {units}"} <= set(texts(figure))
@@ -99,7 +103,7 @@ def test_accuracy_tells_what_was_trained_and_how_far_the_best_comes(members, las
     ns = np.arange(1, last + 1)
     reach = np.linspace(longest, 0, members)[:, None]
     accuracies = np.where(ns <= reach, 1, 0.5 + 0.4 / ns)
-    figure = trajectories.accuracy_by_n(ns, accuracies[0] if members == 1 else accuracies, 4, longest, "by n")
+    figure = generalisation.accuracy_by_n(ns, accuracies[0] if members == 1 else accuracies, 4, longest, "by n")
     shown = texts(figure)
     assert {"n", "by n", "trained: n ≤ 4", f"N* = {longest:,}: all words up to it are correct"} <= set(shown)
     assert ("63 other members" in shown) == (members > 1)
@@ -115,7 +119,7 @@ def test_accuracy_tells_what_was_trained_and_how_far_the_best_comes(members, las
     [([0], "0", "0 of 1"), ([1000], "1,000", "1 of 1"), ([0, 0, 3, 8, 64, 1000] * 10, "5.5", "10 of 60")],
 )
 def test_the_spread_has_a_dot_for_each_member_from_0_to_the_end_of_the_search(longest, median, at_end):
-    figure = trajectories.spread_of_longest(np.array(longest), 4, 1000, "spread")
+    figure = generalisation.spread_of_longest(np.array(longest), 4, 1000, "spread")
     told = {f"median N*: {median}", "trained: n ≤ 4", f"end of the search, n = 1,000: reached by {at_end}"}
     assert {"0", "1,000", "spread", *told} <= set(texts(figure))
     (dots,) = (line for line in figure.axes[0].lines if line.get_marker() == "o")

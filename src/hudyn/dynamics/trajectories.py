@@ -43,6 +43,13 @@ class WordTrajectory:
         return np.concatenate([self.start[None], after])
 
     @property
+    def parts(self) -> Mapping[str, np.ndarray]:
+        """The columns of `states` by kind, ``hidden`` and, where there are any, ``context``, [length + 1, hidden]."""
+        if self.context is None:
+            return {"hidden": self.states}
+        return dict(zip(("hidden", "context"), np.split(self.states, 2, axis=1), strict=True))
+
+    @property
     def probabilities(self) -> np.ndarray:
         """The network's distribution of the next symbol, after each symbol, [length, alphabet]."""
         return torch.from_numpy(self.logits).softmax(-1).numpy()

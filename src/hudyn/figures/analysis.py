@@ -1,20 +1,19 @@
 """The figures of an `Analysis`, one function each; without a title of yours they carry one of their own."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from hudyn.arguments import ArgumentError
 from hudyn.dynamics.analysis import Analysis
-from hudyn.dynamics.trajectories import WordTrajectory
-from hudyn.figures import components, mechanisms, phase_portraits, state_spaces
+from hudyn.figures import components, phase_portraits, state_spaces
 from hudyn.figures.automata import state_diagram
-from hudyn.figures.counter_courses import counter_courses
-from hudyn.figures.trajectories import Predictions, time_course
-from hudyn.languages import Countable, HasStateNames
+from hudyn.figures.clusters import cluster_scatter
+from hudyn.figures.montage import montage
+from hudyn.figures.state_scatters import named_states
+from hudyn.figures.style import in_style
+from hudyn.figures.trajectories import counter_courses, time_course
+from hudyn.languages import Countable
 
 COUNTER_UNITS = 6  # rows of the figure: the units from which the count can best be decoded
 COUNTER_WORDS = 8  # lines in each panel: more hide each other
@@ -30,27 +29,24 @@ def phase_portrait(analysis: Analysis, title: str | None = None) -> Figure:
     return phase_portraits.phase_portrait(
         analysis.network,
         tuple(analysis.maps.values()),
-        _words(analysis),
+        {word: torch.from_numpy(read.text.symbols) for word, read in analysis.trajectories.items()},
         analysis.language.alphabet,
         title or _title(analysis, "phase portrait"),
     )
 
 
+@in_style
 def mechanism(analysis: Analysis, title: str | None = None) -> Figure:
     """How a network of two hidden units works: clusters of states, automaton, phase portrait and explanation.
 
     Raises:
         ValueError: another number of units, or context units.
     """
-    return mechanisms.mechanism(
-        analysis.automaton,
-        analysis.network,
-        tuple(analysis.maps.values()),
-        _words(analysis),
-        analysis.language.alphabet,
-        "\n".join(analysis.explanation),
-        title or _title(analysis, "how it does it"),
-    )
+    clusters = cluster_scatter(analysis.automaton, "1. Clusters of hidden states")
+    diagram = state_diagram(analysis.automaton.machine, "2. The automaton that the clusters form")
+    portrait = phase_portrait(analysis, "3. The map of the state under each symbol")
+    title = title or _title(analysis, "how it does it")
+    return montage([[clusters, diagram], [portrait]], title, "\n".join(analysis.explanation))
 
 
 def counters(analysis: Analysis, title: str | None = None) -> Figure:
@@ -90,7 +86,7 @@ def state_space(analysis: Analysis, title: str | None = None) -> str:
         ValueError: another number of units.
         HudynError: plotly is not installed.
     """
-    return state_spaces.state_space(_readings(analysis), title or _title(analysis, "in space"))
+    return state_spaces.state_space(analysis.trajectories, title or _title(analysis, "in space"))
 
 
 def principal_components(analysis: Analysis, title: str | None = None) -> Figure:
@@ -99,18 +95,15 @@ def principal_components(analysis: Analysis, title: str | None = None) -> Figure
     Raises:
         ValueError: fewer than two units.
     """
-    network, language, texts = analysis.network, analysis.language, analysis.texts
+    texts = analysis.texts
     with torch.no_grad():
-        run = network.run(texts.symbols)
-    parts = {"hidden": run.hidden} | ({} if run.context is None else {"context": run.context})
-    names = None
-    if isinstance(language, HasStateNames):
-        names = {float(label): name for label, name in enumerate(language.state_names)}
+        run = analysis.network.run(texts.symbols)
+    parts = {"hidden": run.hidden, "context": run.context}
     return components.principal_components(
-        {kind: part[texts.read].numpy() for kind, part in parts.items()},
+        {kind: part[texts.read].numpy() for kind, part in parts.items() if part is not None},
         texts.states[texts.read].numpy(),
-        _readings(analysis),
-        names,
+        analysis.trajectories,
+        named_states(analysis.language),
         title or _title(analysis, "principal components"),
     )
 
@@ -123,36 +116,8 @@ def trajectory(analysis: Analysis, word: str, title: str | None = None) -> Figur
     """
     read = analysis.trajectory(word)
     shown = np.sort(np.argsort(-read.hidden.std(axis=0), kind="stable")[:TRAJECTORY_UNITS])
-    gates = {name if name == "candidate" else f"{name} gate": values for name, values in read.gates.items()}
-    return time_course(
-        read.symbols,
-        {name: values[:, shown] for name, values in (_states(read) | gates).items()},
-        read.text.starts.tolist(),
-        [f"unit {unit + 1}" for unit in shown],
-        title or _title(analysis, word),
-        Predictions(read.probabilities, read.text.probabilities, analysis.language.alphabet),
-    )
+    return time_course(read, analysis.language.alphabet, shown, title or _title(analysis, word))
 
 
 def _title(analysis: Analysis, what: str) -> str:
     return f"{analysis.heading}: {what}"
-
-
-def _words(analysis: Analysis) -> dict[str, Tensor]:
-    """The symbols of each example word, [length]."""
-    return {word: torch.from_numpy(read.text.symbols) for word, read in analysis.trajectories.items()}
-
-
-def _states(read: WordTrajectory) -> dict[str, np.ndarray]:
-    """Hidden and context states after each symbol, [length, units] each."""
-    return {"hidden": read.hidden} | ({} if read.context is None else {"context": read.context})
-
-
-def _readings(analysis: Analysis) -> Mapping[str, state_spaces.Reading]:
-    """The path of each example word through the state space, as the figures take it."""
-    readings = {}
-    for word, read in analysis.trajectories.items():
-        kinds = _states(read)
-        states = dict(zip(kinds, np.split(read.states, len(kinds), axis=1), strict=True))
-        readings[word] = state_spaces.Reading(read.symbols, [f"{label:g}" for label in read.text.states], states)
-    return readings

@@ -1,4 +1,6 @@
-"""State diagrams of automata."""
+"""Automata as state diagrams, and as text that other programs draw: Graphviz's DOT and Mermaid."""
+
+import string
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,8 +9,7 @@ from matplotlib.patches import Circle
 from scipy.sparse.csgraph import shortest_path
 
 from hudyn.figures.arrows import Arrows
-from hudyn.figures.automaton_text import expected_symbols
-from hudyn.figures.style import heading, in_style, panel
+from hudyn.figures.style import PALE, heading, in_style, panel
 from hudyn.languages.moore import MooreMachine
 
 # All lengths are in inches.
@@ -19,17 +20,11 @@ EDGE = 0.6  # around the states: room for loops
 HEADING = 0.35
 SMALLEST = (4.0, 2.2)  # diagram, so that its heading has room
 ITERATIONS = 300  # of stress majorisation; the automata of all languages here settle in fewer
-PALE = "#707070"
 
 
 @in_style
 def state_diagram(machine: MooreMachine, title: str) -> Figure:
-    """The states as circles with the symbols that they expect, the transitions as arrows; an open arrow leads in.
-
-    Args:
-        machine: the automaton.
-        title: heading.
-    """
+    """The states as circles with the symbols that they expect, the transitions as arrows; an open arrow leads in."""
     centres = _layout(machine)
     centres -= (centres.min(axis=0) + centres.max(axis=0)) / 2
     width, height = np.maximum(2 * (centres.max(axis=0) + EDGE + RADIUS), SMALLEST)
@@ -49,8 +44,29 @@ def state_diagram(machine: MooreMachine, title: str) -> Figure:
     for centre, name, expected in zip(centres, machine.names, machine.outputs, strict=True):
         axes.add_patch(Circle(tuple(centre), RADIUS, facecolor="white", edgecolor="black", zorder=3))
         _write_inside(axes, centre + np.array([0, 0.08]), name, 9, "black")
-        _write_inside(axes, centre - np.array([0, 0.12]), expected_symbols(expected), 7.5, PALE)
+        _write_inside(axes, centre - np.array([0, 0.12]), _expected_symbols(expected), 7.5, PALE)
     return figure
+
+
+def dot(machine: MooreMachine) -> str:
+    """The automaton in the DOT language of Graphviz."""
+    lines = ["digraph {", "  rankdir=LR;", '  begin [shape=point, label=""];', "  begin -> 0;"]
+    for state, (name, expected) in enumerate(zip(machine.names, machine.outputs, strict=True)):
+        lines.append(f'  {state} [shape=circle, label="{_quoted(name)}\\n{_quoted(_expected_symbols(expected))}"];')
+    for (source, target), symbols in machine.edges.items():
+        lines.append(f'  {source} -> {target} [label="{_quoted(", ".join(symbols))}"];')
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def mermaid(machine: MooreMachine) -> str:
+    """The automaton as a state diagram of Mermaid."""
+    lines = ["stateDiagram-v2", "  direction LR"]
+    for state, (name, expected) in enumerate(zip(machine.names, machine.outputs, strict=True)):
+        lines.append(f'  state "{_entities(name)}<br>{_entities(_expected_symbols(expected))}" as s{state}')
+    lines.append("  [*] --> s0")
+    for (source, target), symbols in machine.edges.items():
+        lines.append(f"  s{source} --> s{target} : {_entities(', '.join(symbols))}")
+    return "\n".join(lines) + "\n"
 
 
 def _layout(machine: MooreMachine) -> np.ndarray:
@@ -88,3 +104,21 @@ def _write_inside(axes: Axes, place: np.ndarray, text: str, size: float, colour:
     size = min(size, 1.75 * RADIUS / (letter * max(len(text), 1)))
     x, y = place.tolist()
     axes.text(x, y, text, ha="center", va="center", fontsize=size, color=colour, zorder=5)
+
+
+def _expected_symbols(output: frozenset[str] | None) -> str:
+    """The symbols that a state expects: ``?`` if they are unknown, ``∅`` if there are none."""
+    if output is None:
+        return "?"
+    return ", ".join(sorted(output)) or "∅"
+
+
+def _quoted(text: str) -> str:
+    """Text between quotes in DOT."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _entities(text: str) -> str:
+    """Text in Mermaid, where punctuation has a meaning."""
+    plain = {*string.ascii_letters, *string.digits, " ", ",", "_"}
+    return "".join(c if c in plain or ord(c) > 127 else f"#{ord(c)};" for c in text)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
-from hudyn.figures.style import COLOURS, GREYS, heading, in_style, printable, tiles
+from hudyn.figures.style import COLOURS, GREYS, colour_bar, heading, in_style, printable, tiles
 from hudyn.metrics.classification import Mistake
 
 SHARE = "share of the true class"  # of which a confusion matrix shows colours
@@ -40,8 +40,7 @@ def confusion_matrix(matrix: Tensor, labels: list[str], title: str) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
-    bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1, decimals=0), label=SHARE)
-    bar.outline.set_visible(False)
+    colour_bar(figure, image, ax=axes, shrink=0.85, format=PercentFormatter(1, decimals=0), label=SHARE)
     return figure
 
 
@@ -60,9 +59,8 @@ def confusion_matrices(matrices: Tensor, accuracies: Tensor, seed: int) -> Figur
     for member, (axes, matrix, accuracy) in enumerate(zip(panels, matrices, accuracies, strict=True)):
         image = axes.imshow(_row_shares(matrix), vmin=0, vmax=1)
         axes.set_title(f"seed {seed + member}: {accuracy:.2%}", fontsize=8, fontweight="normal")
-    bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
+    bar = colour_bar(figure, image, ax=panels, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
     bar.set_label(SHARE, fontsize=8)
-    bar.outline.set_visible(False)
     heading(figure, "Confusion matrices (rows: true, columns: predicted)")
     return figure
 

@@ -1,5 +1,7 @@
 """Clusters of hidden states, with the transitions of the automaton between them."""
 
+import re
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,17 +10,16 @@ from matplotlib.patches import Circle
 from hudyn.dynamics.extraction import Extraction
 from hudyn.figures.arrows import Arrows
 from hudyn.figures.components import Components
-from hudyn.figures.style import COLOURS, MARKERS, heading, in_style, panel
+from hudyn.figures.style import COLOURS, MARKERS, PALE, heading, in_style, panel
 
 SIDE, LARGE_SIDE = 6.4, 9.0  # inches, of a figure; of one with more than `MANY` clusters
 MANY = 16  # clusters, beyond which only the largest of each state is named
 EDGE = 0.8  # inches around the clusters: room for loops and names
-LEFT, RIGHT, BOTTOM, HEADING = 0.75, 0.15, 0.55, 0.45  # inches around the axes
+LEFT, RIGHT, BOTTOM, HEADING = 0.95, 0.15, 0.55, 0.45  # inches around the axes
 SMALLEST_RADIUS = 0.1  # inches, of a cluster
 START_RADIUS = 0.12  # inches, around the star
 DASHED = (0, (4, 2))
 COLOURS_USED = 6  # the last two of `COLOURS` are yellow, hard to see, and black, the colour of text
-PALE = "#707070"
 
 
 @in_style
@@ -28,10 +29,6 @@ def cluster_scatter(extraction: Extraction, title: str) -> Figure:
     A circle is named after the state that its cluster belongs to. If a state has several clusters, its arrows join the
     largest. More than two units are shown by their first two principal components. The star is the initial state;
     clusters that the automaton does not reach are grey.
-
-    Args:
-        extraction: the automaton and the hidden states.
-        title: heading.
     """
     points, start, names = _in_plane(extraction)
     in_cluster = [extraction.clusters == cluster for cluster in range(extraction.number)]
@@ -88,7 +85,8 @@ def _framed(points: np.ndarray, side: float, title: str) -> tuple[Figure, Axes, 
 
 def _in_plane(extraction: Extraction) -> tuple[np.ndarray, np.ndarray, tuple[str, str]]:
     """Points [positions, 2] and the initial state [2] in the plane that is drawn, and the names of its axes."""
-    points, start, units = extraction.points, extraction.start, extraction.units
+    points, start = extraction.points, extraction.start
+    units = [re.sub("(hidden|context)", r"\1 unit", name) for name in extraction.units]
     if len(units) == 1:
         return np.pad(points, ((0, 0), (0, 1))), np.pad(start, (0, 1)), (units[0], "")
     if len(units) == 2:

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from hudyn.arguments import ArgumentError
+from hudyn.dynamics.trajectories import WordTrajectory
 from hudyn.figures.montage import montage
-from hudyn.figures.state_spaces import Reading, checked_groups
-from hudyn.figures.style import COLOURS, in_style, pixels
-from hudyn.figures.trajectories import state_scatter
+from hudyn.figures.state_scatters import state_scatter
+from hudyn.figures.state_spaces import checked_groups
+from hudyn.figures.style import COLOURS, in_style
 
 SHOWN = 10  # components whose variance is shown: bars of more are too thin
 
@@ -52,7 +53,7 @@ class Components(NamedTuple):
 def principal_components(
     points: Mapping[str, np.ndarray],
     states: np.ndarray,
-    readings: Mapping[str, Reading],
+    readings: Mapping[str, WordTrajectory],
     state_names: Mapping[float, str] | None,
     title: str,
 ) -> Figure:
@@ -76,25 +77,22 @@ def principal_components(
         if activations.shape[1] < 2:
             raise ArgumentError("points", f"expected two {group} units or more, got one; time_course shows it")
         components = Components.of(activations)
-        words = {name: components.project(reading.states[group]) for name, reading in readings.items()}
-        start = next(iter(words.values()))[0]
+        words = {name: components.project(reading.parts[group]) for name, reading in readings.items()}
         names = [components.label(0), components.label(1)]
-        scatter = pixels(
-            state_scatter(components.project(activations), states, words, start, names, state_names, f"{group} units")
-        )
-        parts += [scatter, pixels(_variances(components.shares, group, scatter.shape[0]))]
+        projected, heading = components.project(activations), f"{group} units"
+        scatter = state_scatter(projected, states, words, names, state_names, heading)
+        parts += [scatter, _variances(components.shares, heading, scatter.get_figheight())]
     return montage([parts], title)
 
 
 @in_style
-def _variances(shares: np.ndarray, group: str, height: int) -> Figure:
-    """Bars of the components' shares of the variance, in a figure of a height in pixels."""
-    figure = Figure(layout="constrained")
-    figure.set_size_inches(2.6, height / figure.dpi)
+def _variances(shares: np.ndarray, title: str, height: float) -> Figure:
+    """Bars of the components' shares of the variance, in a figure of a height in inches."""
+    figure = Figure(figsize=(2.6, height), layout="constrained")
     axes = figure.add_subplot(box_aspect=1.2, anchor="N")
     shown = shares[:SHOWN]
     axes.bar(range(1, len(shown) + 1), shown, color=COLOURS[0])
-    axes.set(ylim=(0, 1), xlabel="principal component", ylabel="share of the variance", title=f"{group} units")
+    axes.set(ylim=(0, 1), xlabel="principal component", ylabel="share of the variance", title=title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure

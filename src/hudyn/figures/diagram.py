@@ -22,12 +22,7 @@ SIGN_COLOURS = {1: COLOURS[1], 0: "lightgray", -1: COLOURS[0]}
 
 @in_style
 def network_diagram(network: GridMLP, title: str) -> Figure:
-    """The units of a network from left to right with their biases; lines between them are weights.
-
-    Args:
-        network: the network.
-        title: heading.
-    """
+    """The units of a network from left to right with their biases; lines between them are weights."""
     hidden = network.hidden.weight.detach().numpy()  # [hidden, inputs]
     output = network.output.weight.detach().numpy()[0]  # [hidden]
     number = len(output)
@@ -52,7 +47,7 @@ def network_diagram(network: GridMLP, title: str) -> Figure:
     for name, level in zip("xy", inputs, strict=True):
         _draw_unit(axes, (INPUT, level), 0.5, name)
     for unit, (level, bias) in enumerate(zip(levels, network.hidden.bias.tolist(), strict=True), start=1):
-        _draw_unit(axes, (HIDDEN, level), UNIT_WIDTH, f"hidden {unit}\nbias {_written(bias)}")
+        _draw_unit(axes, (HIDDEN, level), UNIT_WIDTH, f"hidden unit {unit}\nbias {_written(bias)}")
     _draw_unit(axes, (OUTPUT, middle), UNIT_WIDTH, f"output\nbias {_written(network.output.bias.item())}")
 
     signs = {"positive": SIGN_COLOURS[1], "negative": SIGN_COLOURS[-1]}

@@ -14,7 +14,7 @@ from matplotlib.ticker import EngFormatter, StrMethodFormatter
 from hudyn.arguments import ArgumentError
 from hudyn.dynamics.branches import Branch
 from hudyn.dynamics.fixed_points import MARGIN
-from hudyn.figures.style import COLOURS, COUNTS, heading, in_style
+from hudyn.figures.style import COLOURS, COUNTS, colour_bar, heading, in_style
 
 WIDTH, NARROW_WIDTH = 3.4, 2.3  # inches, of a column; of each of more than three
 HEIGHT = 2.3  # inches, of a row
@@ -62,10 +62,9 @@ def eigenvalue_course(
     figure.align_ylabels()
     figure.supxlabel("colour: fixed point; line style: eigenvalue", x=0.01, ha="left", fontsize=8.5)
     if is_complex:
-        bar = figure.colorbar(mappable, ax=grid[-1], label="update", aspect=15)
+        bar = colour_bar(figure, mappable, ax=grid[-1], label="update", aspect=15)
         chosen = np.unique(np.linspace(0, len(updates) - 1, 5).round().astype(int))
         bar.set_ticks(chosen.tolist(), labels=[f"{updates[place]:,}" for place in chosen])
-        bar.outline.set_visible(False)
     return figure
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hudyn.figures.division import LEGEND_ROWS, SMALLEST_HEIGHT, draw_division, line_looks
 from hudyn.figures.plane import Plane, plane_around, show_plane
-from hudyn.figures.style import heading, in_style, panel, pixels
+from hudyn.figures.style import heading, in_style, label_outer, panel, pixels
 from hudyn.networks.grid import GridMLP
 
 POINT_SIZE = 40  # points², of a marker
@@ -50,9 +50,7 @@ def moving_lines(
         bottom = height - HEADING - (row + 1) * (TITLE + side_y)
         axes = panel(figure, LEFT + column * (side_x + GAP), bottom, side_x, side_y)
         handles = _draw_epoch(axes, network, epoch, plane, points, labels)
-        is_lowest, is_leftmost = place + columns >= len(networks), column == 0
-        axes.set(xlabel="x" if is_lowest else "", ylabel="y" if is_leftmost else "")
-        axes.tick_params(labelbottom=is_lowest, labelleft=is_leftmost)
+        label_outer(axes, "x", "y", place + columns >= len(networks), column == 0)
     corner = left_of_key / figure.get_figwidth(), 1 - HEADING / height
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, borderaxespad=0, ncols=key_columns)
     return figure

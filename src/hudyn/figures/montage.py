@@ -3,10 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from hudyn.figures.style import heading
+from hudyn.figures.style import heading, pixels
 
 # All lengths are in inches.
 HEADING, MARGIN = 0.4, 0.2
@@ -14,17 +13,18 @@ TEXT_WIDTH = 4.0  # the narrowest column of text that stands beside pictures
 LETTER, LINE = 0.08, 0.2  # mean width of a letter, and height of a line
 
 
-def montage(rows: Sequence[Sequence[np.ndarray]], title: str, text: str = "") -> Figure:
-    """Rows of images with a heading above; the text stands beside the last row, or below if it has no room there.
+def montage(rows: Sequence[Sequence[Figure]], title: str, text: str = "") -> Figure:
+    """Rows of figures with a heading above; the text stands beside the last row, or below if it has no room there.
 
     Args:
-        rows: images, uint8 [height, width, 3].
+        rows: figures, rendered as images.
         title: heading.
         text: paragraphs, one a line.
     """
     dpi = Figure().dpi
-    widths = [sum(image.shape[1] for image in row) / dpi for row in rows]
-    heights = [max(image.shape[0] for image in row) / dpi for row in rows]
+    images = [[pixels(figure) for figure in row] for row in rows]
+    widths = [sum(image.shape[1] for image in row) / dpi for row in images]
+    heights = [max(image.shape[0] for image in row) / dpi for row in images]
     width = max(widths)
     is_beside = width - widths[-1] >= TEXT_WIDTH
     column = (width - widths[-1] if is_beside else width) - 2 * MARGIN
@@ -36,7 +36,7 @@ def montage(rows: Sequence[Sequence[np.ndarray]], title: str, text: str = "") ->
     x, y = (widths[-1] + MARGIN, below + heights[-1] - HEADING) if is_beside else (MARGIN, below - MARGIN)
     figure.text(x / width, y / height, wrapped, va="top", linespacing=1.3)
     top = height - HEADING
-    for row, row_height in zip(rows, heights, strict=True):
+    for row, row_height in zip(images, heights, strict=True):
         left = 0
         for image in row:
             figure.figimage(image, left, round(top * dpi) - image.shape[0], origin="upper")

@@ -1,4 +1,4 @@
-"""Phase portraits: the map of each symbol on the plane of two hidden units."""
+"""Phase portraits: the map of each symbol on the plane of two hidden units, at one time and over training."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ from hudyn.figures.arrows import draw_arrows, draw_heads
 from hudyn.figures.fixed_points import draw_fixed_points, fixed_point_key, marker_key, moves
 from hudyn.figures.labels import DISC, Labels
 from hudyn.figures.plane import RASTER, Plane, draw_contour, draw_raster, plane_around
-from hudyn.figures.style import COLOURS, LineLook, heading, in_style, panel
+from hudyn.figures.style import COLOURS, LineLook, heading, in_style, label_outer, panel, pixels
 from hudyn.networks.recurrent import RecurrentNetwork
 
 ARROWS = 19  # of the vector field, along each side
@@ -74,6 +74,7 @@ def phase_portrait(
     """
     network = planar(network)
     paths = _paths(network, words)
+    looks = dict(zip(words, itertools.cycle(WORDS), strict=False))
     plane = plane or visited_plane([network], [maps], words)
     number = len(maps)
     rows = 1 if number <= 3 else round(math.sqrt((number + 1) / 2))
@@ -88,22 +89,19 @@ def phase_portrait(
     for place, symbol_map in enumerate(maps):
         row, column = divmod(place, columns)
         axes = panel(figure, LEFT + column * (side + GAP), height - HEADING - (row + 1) * (TITLE + side), side, side)
-        is_lowest = place + columns >= number
         axes.set(xlim=plane.x_range, ylim=plane.y_range, title=f"input {alphabet[symbol_map.symbol]}")
-        axes.set_xlabel("hidden unit 1" if is_lowest else "")
-        axes.set_ylabel("hidden unit 2" if column == 0 else "")
-        axes.tick_params(labelbottom=is_lowest, labelleft=column == 0)
+        label_outer(axes, "hidden unit 1", "hidden unit 2", place + columns >= number, column == 0)
         axes.spines[:].set_visible(True)
         labels = Labels(axes)
         _draw_predictions(axes, logits, plane)
         _draw_field(axes, labels, network, symbol_map.symbol, plane)
         steps = {name: (words[name] == symbol_map.symbol).nonzero()[:, 0].numpy() for name in paths}
-        for (name, path), look in zip(paths.items(), itertools.cycle(WORDS), strict=False):
-            _draw_steps(axes, labels, path, steps[name], look)
+        for name, path in paths.items():
+            _draw_steps(axes, labels, path, steps[name], looks[name])
         draw_fixed_points(axes, labels, network, symbol_map, plane)
-        for (name, path), look in zip(paths.items(), itertools.cycle(WORDS), strict=False):
+        for name, path in paths.items():
             for end in steps[name] + 1:
-                text = labels.text(str(end), NUMBER_SIZE, look["color"])
+                text = labels.text(str(end), NUMBER_SIZE, looks[name]["color"])
                 labels.beside(text, labels.inches(path[end]), [0.02], limit=MOST_COVERED)
         predicted = logits.argmax(axis=0)
         for symbol, letter in enumerate(alphabet[: len(logits)]):
@@ -111,8 +109,39 @@ def phase_portrait(
     below = BOTTOM if rows > 1 else 0  # the labels of the panel above
     key = panel(figure, width - key_width - RIGHT, height - HEADING - rows * (TITLE + side) - below, key_width, side)
     key.set_axis_off()
-    key.legend(handles=_key(paths), loc="upper left", borderaxespad=0, fontsize=8.5, labelspacing=0.45)
+    key.legend(handles=_key(looks), loc="upper left", borderaxespad=0, fontsize=8.5, labelspacing=0.45)
     return figure
+
+
+def portrait_animation(
+    networks: Sequence[RecurrentNetwork],
+    maps: Sequence[Sequence[SymbolMap]],
+    updates: Sequence[int],
+    words: Mapping[str, Tensor],
+    alphabet: Sequence[str],
+    title: str,
+) -> list[np.ndarray]:
+    """The phase portrait of a network after several numbers of updates, all in the same plane.
+
+    Args:
+        networks: snapshots of the network.
+        maps: the map of each symbol, of each snapshot.
+        updates: number of updates before each snapshot.
+        words: symbols of example words, [length], by name.
+        alphabet: the symbols.
+        title: heading; the number of updates follows it.
+
+    Returns:
+        An image for each snapshot, uint8 [height, width, 3].
+
+    Raises:
+        ArgumentError: as of `phase_portrait`.
+    """
+    plane = visited_plane([planar(network) for network in networks], maps, words)
+    return [
+        pixels(phase_portrait(network, of_symbols, words, alphabet, f"{title}: update {update:,}", plane))
+        for network, of_symbols, update in zip(networks, maps, updates, strict=True)
+    ]
 
 
 def planar(network: RecurrentNetwork) -> RecurrentNetwork:
@@ -197,13 +226,15 @@ def _draw_steps(axes: Axes, labels: Labels, path: np.ndarray, steps: np.ndarray,
         labels.avoid_disc(labels.inches(path[0]), 0.1, DISC)
 
 
-def _key(words: Mapping[str, np.ndarray]) -> list[Artist]:
+def _key(looks: Mapping[str, LineLook]) -> list[Artist]:
     """Handles of the legend."""
-    looks = zip(words, itertools.cycle(WORDS), strict=False)
+    words = [
+        Line2D([], [], marker="o", markersize=2.5, label=f"{name}, steps numbered", **looks[name]) for name in looks
+    ]
     boundary = Line2D([], [], color=BOUNDARY_COLOUR, linewidth=BOUNDARY_WIDTH, alpha=BOUNDARY_ALPHA)
     boundary.set_label("decision boundary (→ predicted symbol)")
     return [
-        *(Line2D([], [], marker="o", markersize=2.5, label=f"{name}, steps numbered", **look) for name, look in looks),
+        *words,
         *(Line2D([], [], label=f"nullcline of hidden unit {unit}", **look) for unit, look in enumerate(NULLCLINES, 1)),
         marker_key("*", "white", "initial state", 11),
         marker_key("$→$", "black", "F(h) − h (darker: longer)", 9),

@@ -3,13 +3,13 @@
 import html
 import importlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 
 from hudyn.arguments import ArgumentError
+from hudyn.dynamics.trajectories import WordTrajectory
 from hudyn.errors import HudynError
 from hudyn.figures.style import COLOURS
 
@@ -31,29 +31,14 @@ plot.on("plotly_relayout", (change) => {
 """
 
 
-class Reading(NamedTuple):
-    """The states of a network while it reads a word.
-
-    Attributes:
-        symbols: the word, [length].
-        labels: label of the state after each symbol, [length].
-        states: by group, such as ``hidden`` and ``context``: before the first and after each symbol,
-            [length + 1, units].
-    """
-
-    symbols: Sequence[str]
-    labels: Sequence[str]
-    states: Mapping[str, np.ndarray]
-
-
-def state_space(readings: Mapping[str, Reading], title: str) -> str:
+def state_space(readings: Mapping[str, WordTrajectory], title: str) -> str:
     """A page on which words move through the space of three units: hidden units left, context units right.
 
     A slider moves both spaces in time, and turning one turns the other; the cursor shows symbol and state. The page
     loads ``plotly.min.js``, see `plotly_script`, from its folder, and needs no network connection.
 
     Args:
-        readings: by the word's name, in one or two groups of three units each.
+        readings: of words, by name, by a network of three units of each kind.
         title: heading.
 
     Returns:
@@ -65,7 +50,7 @@ def state_space(readings: Mapping[str, Reading], title: str) -> str:
     """
     groups = checked_groups(readings)
     for reading, group in itertools.product(readings.values(), groups):
-        if (units := reading.states[group].shape[1]) != 3:
+        if (units := reading.parts[group].shape[1]) != 3:
             raise ArgumentError(
                 "readings",
                 f"expected three {group} units, got {units}; phase_portrait and state_scatter show two, "
@@ -105,7 +90,7 @@ def plotly_script() -> str:
     return _plotly("offline").get_plotlyjs()
 
 
-def checked_groups(readings: Mapping[str, Reading]) -> list[str]:
+def checked_groups(readings: Mapping[str, WordTrajectory]) -> list[str]:
     """The groups of units that the words have.
 
     Raises:
@@ -114,12 +99,12 @@ def checked_groups(readings: Mapping[str, Reading]) -> list[str]:
     if not readings:
         raise ArgumentError("readings", "expected a word, got none")
     for name, reading in readings.items():
-        for group, states in reading.states.items():
+        for group, states in reading.parts.items():
             if not np.isfinite(states).all():
                 raise ArgumentError(
                     "readings", f"expected finite numbers, got {group} states of {name} with NaN or infinity"
                 )
-    return list(next(iter(readings.values())).states)
+    return list(next(iter(readings.values())).parts)
 
 
 def _plotly(part: str) -> ModuleType:
@@ -130,29 +115,32 @@ def _plotly(part: str) -> ModuleType:
         raise HudynError('Interactive figures need plotly: pip install "hudyn[analysis]".') from error
 
 
-def _path(name: str, reading: Reading, group: str, scene: str, colour: str) -> Json:
+def _path(name: str, reading: WordTrajectory, group: str, scene: str, colour: str) -> Json:
     """The path of a word through a group's space."""
     name = html.escape(name)
-    steps = enumerate(zip(map(html.escape, reading.symbols), map(html.escape, reading.labels), strict=True), start=1)
+    steps = enumerate(zip(map(html.escape, reading.symbols), reading.text.states, strict=True), start=1)
     return {
-        **_trace(reading.states[group], scene, "lines+markers"),
+        **_trace(reading.parts[group], scene, "lines+markers"),
         "name": name,
         "legendgroup": name,
         "showlegend": scene == "scene",
         "line": {"color": colour, "width": 3},
         "marker": {"color": colour, "size": 3},
-        "text": ["the initial state", *(f"step {step}: {symbol}<br>state {label}" for step, (symbol, label) in steps)],
+        "text": [
+            "the initial state",
+            *(f"step {step}: {symbol}<br>state {label:g}" for step, (symbol, label) in steps),
+        ],
         "hovertemplate": f"{name}, %{{text}}<br>{group} %{{x:.3f}}, %{{y:.3f}}, %{{z:.3f}}<extra></extra>",
     }
 
 
-def _moment(readings: Mapping[str, Reading], group: str, scene: str, time: int) -> Json:
+def _moment(readings: Mapping[str, WordTrajectory], group: str, scene: str, time: int) -> Json:
     """The states of all words after `time` symbols, with the last symbol of each; a word that has ended stays."""
     steps = [(reading, min(time, len(reading.symbols))) for reading in readings.values()]
     colours = list(itertools.islice(itertools.cycle(COLOURS), len(steps)))
     symbols = [html.escape(reading.symbols[step - 1]) if step else "" for reading, step in steps]
     return {
-        **_trace(np.array([reading.states[group][step] for reading, step in steps]), scene, "markers+text"),
+        **_trace(np.array([reading.parts[group][step] for reading, step in steps]), scene, "markers+text"),
         "showlegend": False,
         "hoverinfo": "skip",
         "marker": {"color": colours, "size": 9, "line": {"color": "black", "width": 1}},
@@ -192,6 +180,6 @@ def _layout(scenes: Mapping[str, str], title: str, last: int) -> Json:
             "domain": {"x": [(place + 0.02) / len(scenes), (place + 0.98) / len(scenes)], "y": [0, 1]},
             "aspectmode": "cube",
             "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.0}},
-            **{f"{axis}axis": {"title": {"text": f"{group} {unit}"}} for unit, axis in enumerate("xyz", start=1)},
+            **{f"{axis}axis": {"title": {"text": f"{group} unit {unit}"}} for unit, axis in enumerate("xyz", start=1)},
         }
     return layout

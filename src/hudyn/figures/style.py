@@ -1,17 +1,20 @@
 """The house style of all figures: colours, headings, colour bars, and how figures become pixels and files."""
 
+import io
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from pathlib import Path
-from typing import IO, ParamSpec, TypedDict
+from typing import IO, Any, ParamSpec, TypedDict
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import colormaps, font_manager, style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -31,7 +34,11 @@ DIVERGING = "RdBu_r"
 GREYS = "gray"
 COUNTS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.96, 256)))  # viridis' last yellow is too pale on white
 KANA_FONTS = ["Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic"]
+PALE = "#707070"
 EDGE = 0.1  # inches between the edge of a figure and its heading
+FRAME_MS, LAST_FRAME_MS = 80, 2000  # of an animation; the last frame stays long enough to be studied
+NEARLY_WHITE = 248  # of 255: Pillow does not tell colours apart that are closer
+PALETTE = 128  # colours of an animation: half of what GIF allows, for smaller files
 
 
 class LineLook(TypedDict):
@@ -79,6 +86,19 @@ def panel(figure: Figure, left: float, bottom: float, width: float, height: floa
     return figure.add_axes((left / whole_width, bottom / whole_height, width / whole_width, height / whole_height))
 
 
+def label_outer(axes: Axes, xlabel: str, ylabel: str, is_lowest: bool, is_leftmost: bool) -> None:
+    """Label the axes of a panel, and their ticks, below the lowest panels and left of the leftmost ones only."""
+    axes.set(xlabel=xlabel if is_lowest else "", ylabel=ylabel if is_leftmost else "")
+    axes.tick_params(labelbottom=is_lowest, labelleft=is_leftmost)
+
+
+def colour_bar(figure: Figure, shown: ScalarMappable, **options: Any) -> Colorbar:
+    """A colour bar without a frame, with the options of `Figure.colorbar`."""
+    bar = figure.colorbar(shown, **options)
+    bar.outline.set_visible(False)
+    return bar
+
+
 def pixels(figure: Figure) -> np.ndarray:
     """A figure as an image, uint8 [height, width, 3]; one that was drawn without `in_style` is rendered first."""
     canvas = figure.canvas
@@ -93,10 +113,26 @@ def write_png(figure: Figure, file: IO[bytes]) -> None:
     Image.fromarray(pixels(figure)).save(file, format="png")
 
 
-def write_svg(figure: Figure, file: IO[bytes]) -> None:
-    """Write a rendered figure into an open file as SVG, with its text as text."""
+def as_svg(figure: Figure) -> bytes:
+    """A rendered figure as SVG, with its text as text."""
+    file = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hudyn"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def as_gif(frames: Sequence[np.ndarray]) -> bytes:
+    """Images, uint8 [height, width, 3], as an animation that repeats for ever."""
+    both = Image.fromarray(np.concatenate([frames[0], frames[-1]]))
+    palette = both.quantize(PALETTE, Image.Quantize.MAXCOVERAGE, kmeans=1)
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[(colours >= NEARLY_WHITE).all(axis=1)] = 255  # or the background may get a tint
+    palette.putpalette(colours.ravel().tolist())
+    first, *others = (Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames)
+    durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
+    file = io.BytesIO()
+    first.save(file, format="gif", save_all=True, append_images=others, duration=durations, loop=0)
+    return file.getvalue()
 
 
 @cache

@@ -13,7 +13,7 @@ from torch import Tensor
 from hudyn.dynamics.dividing_lines import dividing_lines as lines_of
 from hudyn.figures.division import REGION_COLOURS, draw_line, draw_points, draw_regions, over_plane
 from hudyn.figures.plane import draw_contour, draw_raster, plane_around, show_plane
-from hudyn.figures.style import DIVERGING, LineLook, heading, in_style
+from hudyn.figures.style import DIVERGING, LineLook, colour_bar, heading, in_style, label_outer
 from hudyn.networks.grid import GridMLP
 
 PANEL = 1.75  # inches, the width of a panel
@@ -60,19 +60,17 @@ def unit_functions(network: GridMLP, points: Tensor, labels: Tensor, title: str)
             draw_contour(right, plane, activations[unit], 0.5, "black", 3)
         else:
             draw_line(right, plane, lines[unit], LINE)
-        is_lowest, is_leftmost = unit + columns >= number, column == 0
         for axes in (left, right):
             show_plane(axes, plane)
             handles = draw_points(axes, points, labels, POINT_SIZE)
-            axes.tick_params(labelbottom=is_lowest, labelleft=is_leftmost and axes is left)
-        left.set(xlabel="x" if is_lowest else "", ylabel="y" if is_leftmost else "")
+            is_leftmost = column == 0 and axes is left
+            label_outer(axes, "x" if axes is left else "", "y", unit + columns >= number, is_leftmost)
     panels: list[Axes] = list(figure.axes)
     bars = {"activation": image}
     if not is_same:
         bars = {"activation of the output": image, "activation of the hidden units": hidden_image}
     for name, shown in bars.items():
-        bar = figure.colorbar(shown, ax=panels, shrink=min(0.8, 1.7 / rows), aspect=20, pad=0.02, label=name)
-        bar.outline.set_visible(False)
+        colour_bar(figure, shown, ax=panels, shrink=min(0.8, 1.7 / rows), aspect=20, pad=0.02, label=name)
     regions = [Patch(color=colour, label=name) for name, colour in zip(("off", "on"), REGION_COLOURS, strict=True)]
     figure.legend(handles=[*regions, *handles], loc="outside lower left", ncols=4)
     return figure

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from hudyn.figures.style import DIVERGING, heading, in_style, printable, tiles
+from hudyn.figures.style import DIVERGING, colour_bar, heading, in_style, printable, tiles
 
 SHOWN = 64  # units
 
@@ -49,7 +49,5 @@ def weight_images(weights: Tensor, labels: list[str] | None, title: str) -> Figu
     for axes, weight, name in zip(panels, shown, names, strict=True):
         image = axes.imshow(weight.numpy(), cmap=DIVERGING, vmin=-limit, vmax=limit)
         axes.set_title(name, fontsize=8.5, fontweight="normal", loc="center")
-    bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=30)
-    bar.set_label("weight", fontsize=8)
-    bar.outline.set_visible(False)
+    colour_bar(figure, image, ax=panels, shrink=0.8, aspect=30).set_label("weight", fontsize=8)
     return figure

@@ -1,12 +1,16 @@
 """Snapshots of a population during training."""
 
+import copy
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import vector_to_parameters
 
 from hudyn.population import Population, member_vectors
+
+Network = TypeVar("Network", bound=nn.Module)
 
 PER_DECADE = 32  # snapshots while the number of updates grows tenfold
 
@@ -55,3 +59,10 @@ class Snapshots(nn.Module):
         """Restore what `get_extra_state` returned."""
         self.updates = list(state["updates"])
         self.vectors = [] if state["vectors"] is None else list(state["vectors"])
+
+
+def with_parameters(network: Network, vector: Tensor) -> Network:
+    """A copy of a network, in its precision, with the parameters of a vector, [parameters]."""
+    copied = copy.deepcopy(network)
+    vector_to_parameters(vector.to(next(network.parameters())), copied.parameters())
+    return copied

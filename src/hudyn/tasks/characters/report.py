@@ -28,11 +28,7 @@ RANKED = 10  # most frequent confusions in results.json
 
 
 def report_characters(study: Study[ImageClassifier, KMNISTDataModule]) -> Artifacts:
-    """Describe how every member, and in figures the best one, classifies the test images.
-
-    Args:
-        study: an evaluated population.
-    """
+    """Describe how every member, and in figures the best one, classifies the test images."""
     choices, names = study.module.choices[SPLIT], study.data.class_names
     matrices = confusion_matrices(choices.choices, choices.targets, len(names))  # [members, classes, classes]
     layers = [asdict(layer) for layer in layer_parameters(study.network())]

@@ -1,7 +1,5 @@
 """The report on two-layer perceptrons over the plane: dividing lines, activations and training."""
 
-import copy
-import io
 from dataclasses import asdict
 from typing import cast
 
@@ -10,11 +8,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.func import functional_call, vmap
-from torch.nn.utils import vector_to_parameters
+from torch.nn.utils import parameters_to_vector
 
 from hudyn.dynamics.dividing_lines import dividing_lines
 from hudyn.figures import classification, diagram, line_equations, lines_in_training, success
-from hudyn.figures.gif import write_gif
+from hudyn.figures.style import as_gif
 from hudyn.figures.units_over_plane import unit_functions
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.networks import GridMLP, layer_parameters
@@ -22,6 +20,7 @@ from hudyn.tasks.artifacts import Artifacts, Row, Table
 from hudyn.tasks.base import Study, cell
 from hudyn.tasks.check.data import CheckGridDataModule
 from hudyn.tasks.check.module import GridClassifier
+from hudyn.tasks.snapshots import with_parameters
 
 CheckStudy = Study[GridClassifier, CheckGridDataModule]
 
@@ -36,8 +35,8 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
         study: an evaluated population.
         animation: whether to draw the best member's dividing lines during training as ``figures/training.gif`` too.
     """
-    network = cast(GridMLP, study.network()).float()  # as the snapshots
-    points, labels = study.data.points.cpu().float(), study.data.labels.cpu().float()
+    network = cast(GridMLP, study.network())
+    points, labels = (part.to(network.output.weight) for part in (study.data.points, study.data.labels))
     is_trained = "train/updates" in study.results
     correct = int(right_choices(network(points), labels).sum())
     heading = f"{correct} of {len(labels)} points right"
@@ -58,9 +57,8 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
         figures |= _training_figures(study, network, points, labels, heading)
         if animation:
             networks, updates = _snapshots(study, network, ANIMATION_FRAMES)
-            gif = io.BytesIO()
-            write_gif(lines_in_training.animation(networks, updates, points, labels, heading), gif)
-            files["figures/training.gif"] = gif.getvalue()
+            frames = lines_in_training.animation(networks, updates, points, labels, heading)
+            files["figures/training.gif"] = as_gif(frames)
     return Artifacts(
         tables={
             "members": Table(study.table_of_members()),
@@ -111,34 +109,27 @@ def _snapshots(study: CheckStudy, network: GridMLP, frames: int) -> tuple[list[G
     """The best member at up to `frames` times of its training, about equally far apart in parameter space."""
     snapshots, end = study.module.snapshots, int(study.results["train/updates"].values[study.best])
     updates = [update for update in snapshots.updates if update < end]
-    now = torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
-    vectors = torch.stack([*(part[study.best].float() for part in snapshots.vectors[: len(updates)]), now])
-    distance = torch.cat([torch.zeros(1), vectors.diff(dim=0).norm(dim=1).cumsum(0)])  # along the path, [times]
-    chosen = torch.searchsorted(distance, torch.linspace(0, distance[-1].item(), frames)).clamp(max=len(updates))
-    networks, times = [], []
-    for place in chosen.unique():
-        snapshot = copy.deepcopy(network)
-        vector_to_parameters(vectors[place], snapshot.parameters())
-        networks.append(snapshot)
-        times.append([*updates, end][place])
-    return networks, times
+    now = parameters_to_vector(network.parameters()).detach()
+    vectors = torch.stack([*(part[study.best].to(now) for part in snapshots.vectors[: len(updates)]), now])
+    distance = torch.cat([now.new_zeros(1), vectors.diff(dim=0).norm(dim=1).cumsum(0)])  # along the path, [times]
+    wanted = torch.linspace(0, distance[-1].item(), frames, dtype=now.dtype)
+    chosen = torch.searchsorted(distance, wanted).clamp(max=len(updates))
+    places = chosen.unique().tolist()
+    return [with_parameters(network, vectors[place]) for place in places], [[*updates, end][place] for place in places]
 
 
 def _curves(study: CheckStudy, network: GridMLP, points: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
     """Loss and accuracy of all members at the snapshots after the first update, [snapshots, members]."""
-    names, shapes = zip(*((name, p.shape) for name, p in network.named_parameters()), strict=True)
-    sizes = [shape.numel() for shape in shapes]
-
-    def log_odds(vector: Tensor) -> Tensor:
-        parts = zip(names, shapes, vector.split(sizes), strict=True)
-        return cast(Tensor, functional_call(network, {n: part.view(shape) for n, shape, part in parts}, (points,)))
-
+    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    sizes = [shape.numel() for shape in shapes.values()]
+    log_odds = vmap(lambda parameters: functional_call(network, parameters, (points,)))
     snapshots = study.module.snapshots
     first = 1 if snapshots.updates[0] == 0 else 0
     losses, accuracies = [], []
     with torch.no_grad():
         for vectors in snapshots.vectors[first:]:
-            outputs = vmap(log_odds)(vectors.float())  # [members, items]
+            parts = zip(shapes.items(), vectors.to(points).split(sizes, dim=1), strict=True)
+            outputs = log_odds({name: part.unflatten(1, shape) for (name, shape), part in parts})  # [members, items]
             losses.append(label_losses(outputs, labels))
             accuracies.append(right_choices(outputs, labels).double().mean(dim=1))
     return {
@@ -151,15 +142,7 @@ def _curves(study: CheckStudy, network: GridMLP, points: Tensor, labels: Tensor)
 def _dividing_lines(network: GridMLP) -> list[Row]:
     """A row for each hidden unit, and one for the output, which has no line."""
     rows: list[Row] = [
-        {
-            "unit": line.unit,
-            "weight_x": line.weight_x,
-            "weight_y": line.weight_y,
-            "bias": line.bias,
-            "equation": line.equation,
-            "line": line.solved,
-            "weight_to_output": weight,
-        }
+        asdict(line) | {"equation": line.equation, "line": line.solved, "weight_to_output": weight}
         for line, weight in zip(dividing_lines(network), network.output.weight[0].tolist(), strict=True)
     ]
     return [*rows, dict.fromkeys(rows[0], "") | {"unit": "output", "bias": network.output.bias.item()}]

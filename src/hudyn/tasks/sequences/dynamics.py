@@ -1,15 +1,13 @@
 """The report on how the members of a population work: verdicts, fixed points, automata and counters."""
 
-import copy
 import importlib.util
-import io
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torch.nn.utils import vector_to_parameters
 
 from hudyn.arguments import NeedsAALpy
 from hudyn.dynamics.analysis import Analysis, analyse, compare
@@ -22,33 +20,49 @@ from hudyn.dynamics.survey import Share, survey
 from hudyn.dynamics.verdict import Kind, Verdict, why_not_judged
 from hudyn.errors import HudynError
 from hudyn.figures import analysis as figures_of
-from hudyn.figures.automaton_text import dot, mermaid
+from hudyn.figures.automata import dot, mermaid
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.eigenvalues import eigenvalue_course
-from hudyn.figures.gif import write_gif
-from hudyn.figures.portraits_in_training import portrait_animation
+from hudyn.figures.phase_portraits import portrait_animation
 from hudyn.figures.state_spaces import plotly_script
-from hudyn.figures.style import write_svg
+from hudyn.figures.style import as_gif, as_svg
 from hudyn.languages import Countable, HasAutomaton, HasStateNames
 from hudyn.languages.moore import difference
 from hudyn.networks import RecurrentNetwork
 from hudyn.tasks.artifacts import Artifacts, Row, Table
-from hudyn.tasks.base import Study
-from hudyn.tasks.sequences.data import SequenceDataModule
-from hudyn.tasks.sequences.module import SequencePredictor
+from hudyn.tasks.sequences.module import SequenceStudy
+from hudyn.tasks.snapshots import with_parameters
 
 SNAPSHOTS = 40  # at which eigenvalues are followed; frames of the animation, a few seconds of it
 BEYOND_TRAINING = 2  # states are counted up to this many times the largest n in the texts,
 MAX_COUNTED_N = 24  # but no farther than this: an extraction takes a second there
 
-SequenceStudy = Study[SequencePredictor, SequenceDataModule]
 
+class Member(NamedTuple):
+    """A member of the population and its analysis."""
 
-class Course(NamedTuple):
-    """The best member's network during training, and the number of updates made at each time."""
+    number: int
+    seed: int
+    analysis: Analysis
 
-    networks: list[RecurrentNetwork]
-    updates: list[int]
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict; one without a kind where there is none."""
+        return self.analysis.verdict or Verdict(None, why_not_judged(self.analysis.language) or "")
+
+    @property
+    def key(self) -> dict[str, object]:
+        """The first cells of its rows in tables."""
+        return {"member": self.number, "seed": self.seed}
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether the whole state is two hidden units."""
+        return self.analysis.network.hidden_size == 2 and not self.analysis.network.has_context
+
+    def title(self, what: str) -> str:
+        """Heading of a figure."""
+        return f"{self.analysis.heading} (seed {self.seed}): {what}"
 
 
 def report_dynamics(
@@ -66,58 +80,67 @@ def report_dynamics(
     Raises:
         HudynError: a member that cannot be analysed; `learner` is true, and AALpy is not installed.
     """
-    analyses = _analyses(study)
-    best = analyses[study.best]
-    shares = survey([analysis.verdict for analysis in analyses], study.results["test/excess"].values.tolist())
-    sentences = [*_sentences_on_all(study, analyses, shares), *best.explanation]
+    members = _members(study)
+    best = members[study.best]
+    excess = study.results["test/excess"].values.tolist()
+    shares = survey([member.analysis.verdict for member in members], excess)
+    sentences = [*_sentences_on_all(members, best, shares), *best.analysis.explanation]
     if learner:
-        sentences += _learned(best)
-    course = _course(study, best)
-    is_drawn = draw_unsolved or bool(study.results["test/solved"].values[study.best])
-    figures = _figures(study, analyses, shares, course, draw_unsolved) if is_drawn else {}
+        sentences += _learned(best.analysis)
+    machine = best.analysis.automaton.machine
+    figures: dict[str, Figure] = {}
+    files: dict[str, str | bytes] = {"tables/automaton.dot": dot(machine), "tables/automaton.mmd": mermaid(machine)}
+    if draw_unsolved or study.results["test/solved"].values[study.best]:
+        networks, updates = _course(study, best.analysis.network)
+        figures = _figures(best, networks, updates)
+        for share in shares:
+            if share.kind != best.verdict.kind and (draw_unsolved or share.kind != Kind.UNSOLVED):
+                prefix = f"exemplar_{str(share.kind).replace(' ', '_')}_"
+                figures |= _mechanism_figures(members[share.exemplar], prefix)
+        files |= _files(best, networks, updates, animation) | {"figures/automaton.svg": as_svg(figures["automaton"])}
     return Artifacts(
-        tables=_tables(study, analyses),
+        tables=_tables(members, best),
         figures=figures,
-        files=_files(study, best, course, figures, animation) if is_drawn else _automaton_texts(best),
+        files=files,
         words={"dynamics": "\n\n".join(sentences)},
-        summary={"dynamics": _summary(study, analyses, shares, sentences)},
+        summary={"dynamics": _summary(members, best, shares, sentences)},
     )
 
 
-def _analyses(study: SequenceStudy) -> list[Analysis]:
-    """The analysis of each member.
+def _members(study: SequenceStudy) -> list[Member]:
+    """Each member with its analysis.
 
     Raises:
         HudynError: a member that cannot be analysed: it has parameters or states that are not finite.
     """
     longest = study.results.get("test/longest")
-    analyses = []
-    for member in range(study.members):
+    members = []
+    for number in range(study.members):
         try:
             analysis = analyse(
-                study.network(member),
+                study.network(number),
                 study.data.language,
                 study.data.evaluation,
                 study.data.joined,
-                None if longest is None else int(longest.values[member]),
+                None if longest is None else int(longest.values[number]),
                 study.module.max_n,
             )
             _ = analysis.maps, analysis.automaton, analysis.counters, analysis.verdict  # an error names the member
         except ValueError as error:
-            raise HudynError(f"Member {member} (seed {study.seed + member}) cannot be analysed: {error}.") from error
-        analyses.append(analysis)
-    return analyses
+            raise HudynError(f"Member {number} (seed {study.seed + number}) cannot be analysed: {error}.") from error
+        members.append(Member(number, study.seed + number, analysis))
+    return members
 
 
-def _sentences_on_all(study: SequenceStudy, analyses: Sequence[Analysis], shares: Sequence[Share]) -> list[str]:
+def _sentences_on_all(members: Sequence[Member], best: Member, shares: Sequence[Share]) -> list[str]:
     """How many members work in which way, in a sentence; nothing for a single member."""
-    if study.members == 1:
+    if len(members) == 1:
         return []
     parts = [f"{share.kind} {share.members}" for share in shares]
-    if analyses[0].language_automaton:
-        equivalent = sum(bool(analysis.equivalent) for analysis in analyses)
+    if best.analysis.language_automaton:
+        equivalent = sum(bool(member.analysis.equivalent) for member in members)
         parts.append(f"automaton equivalent to the language's own {equivalent}")
-    return [f"{study.members} networks: {', '.join(parts)}. The best, seed {study.seed + study.best}:"]
+    return [f"{len(members)} networks: {', '.join(parts)}. The best, seed {best.seed}:"]
 
 
 def _learned(analysis: Analysis) -> list[str]:
@@ -133,84 +156,55 @@ def _learned(analysis: Analysis) -> list[str]:
 
 
 def _summary(
-    study: SequenceStudy, analyses: Sequence[Analysis], shares: Sequence[Share], sentences: Sequence[str]
+    members: Sequence[Member], best: Member, shares: Sequence[Share], sentences: Sequence[str]
 ) -> dict[str, object]:
     """The part of results.json."""
-    machine = analyses[0].language_automaton
+    analyses, machine = [member.analysis for member in members], best.analysis.language_automaton
     return {
-        "best_member": study.best,
+        "best_member": best.number,
         "words": sentences,
-        "kinds": [
-            {
-                "kind": str(share.kind),
-                "members": share.members,
-                "interval": share.interval,
-                "exemplar": share.exemplar,
-            }
-            for share in shares
-        ],
+        "kinds": [asdict(share) | {"kind": str(share.kind)} for share in shares],
         "automata": {
             "language_states": None if machine is None else len(machine),
             "equivalent": sum(bool(analysis.equivalent) for analysis in analyses),
             "consistent": sum(analysis.automaton.consistent for analysis in analyses),
         },
         "members": [
-            _verdict(analysis).record()
+            member.verdict.record()
             | {
                 "states": len(analysis.automaton.machine),
                 "equivalent": analysis.equivalent,
                 "differs": None if analysis.difference is None else str(analysis.difference),
                 "purity": analysis.automaton.purity,
             }
-            for analysis in analyses
+            for member, analysis in zip(members, analyses, strict=True)
         ],
     }
 
 
-def _verdict(analysis: Analysis) -> Verdict:
-    """The verdict; one without a kind where there is none."""
-    return analysis.verdict or Verdict(None, why_not_judged(analysis.language) or "")
-
-
-def _tables(study: SequenceStudy, analyses: Sequence[Analysis]) -> dict[str, Table]:
-    unit_names = [name.replace(" ", "_") for name in analyses[0].network.unit_names]
-    values = [f"{part}_{place}" for place in range(1, len(unit_names) + 1) for part in ("eigenvalue", "imaginary")]
+def _tables(members: Sequence[Member], best: Member) -> dict[str, Table]:
+    units = [name.replace(" ", "_") for name in best.analysis.network.unit_names]
+    values = [f"{part}_{place}" for place in range(1, len(units) + 1) for part in ("eigenvalue", "imaginary")]
+    fixed_points = [row for member in members for row in _fixed_point_rows(member, [*units, *values])]
+    columns = ["member", "seed", "symbol", "period", "kind", "residual", *units, *values]
     tables = {
-        "mechanisms": Table([_mechanism_row(study, member, analysis) for member, analysis in enumerate(analyses)]),
-        "fixed_points": Table(
-            [
-                row
-                for member, analysis in enumerate(analyses)
-                for row in _fixed_point_rows(study, member, analysis, [*unit_names, *values])
-            ],
-            ["member", "seed", "symbol", "period", "kind", "residual", *unit_names, *values],
-        ),
+        "mechanisms": Table([_mechanism_row(member) for member in members]),
+        "fixed_points": Table(fixed_points, columns),
     }
-    language, best = study.data.language, analyses[study.best]
+    language = best.analysis.language
     if isinstance(language, Countable):
-        tables["counters"] = Table(
-            [
-                {"member": member, "seed": study.seed + member, **row}
-                for member, analysis in enumerate(analyses)
-                if analysis.counters
-                for row in counter_rows(analysis.counters)
-            ]
-        )
+        counting = [(member.key, member.analysis.counters) for member in members if member.analysis.counters]
+        tables["counters"] = Table([key | dict(row) for key, counters in counting for row in counter_rows(counters)])
         largest = min(BEYOND_TRAINING * language.max_n, MAX_COUNTED_N)
-        if counts := states_against_n(best.network, language, range(1, largest + 1)):
+        if counts := states_against_n(best.analysis.network, language, range(1, largest + 1)):
             tables["states_by_n"] = Table(
-                [
-                    {"n": count.n, "language": count.language, "network": count.network or ""}
-                    | {"equivalent": int(count.equivalent)}
-                    for count in counts
-                ]
+                [asdict(c) | {"network": c.network or "", "equivalent": int(c.equivalent)} for c in counts]
             )
     return tables
 
 
-def _mechanism_row(study: SequenceStudy, member: int, analysis: Analysis) -> Row:
-    verdict = _verdict(analysis)
-    row: dict[str, object] = {"member": member, "seed": study.seed + member}
+def _mechanism_row(member: Member) -> Row:
+    row, analysis, verdict = member.key, member.analysis, member.verdict
     if verdict.kind:
         row |= {"kind": str(verdict.kind), "product": "" if verdict.product is None else verdict.product}
         row |= {"predicted": "" if verdict.predicted is None else verdict.predicted, "longest": verdict.longest}
@@ -220,109 +214,68 @@ def _mechanism_row(study: SequenceStudy, member: int, analysis: Analysis) -> Row
     return row | {"purity": analysis.automaton.purity, "words": " ".join(analysis.explanation)}
 
 
-def _fixed_point_rows(study: SequenceStudy, member: int, analysis: Analysis, columns: Sequence[str]) -> list[Row]:
+def _fixed_point_rows(member: Member, columns: Sequence[str]) -> list[Row]:
     """A row for each fixed point and 2-cycle; `columns` name the units and eigenvalues."""
     rows: list[Row] = []
-    for symbol, symbol_map in analysis.maps.items():
+    for symbol, symbol_map in member.analysis.maps.items():
         for point in (*symbol_map.fixed_points, *symbol_map.cycles):
-            row: dict[str, object] = {"member": member, "seed": study.seed + member, "symbol": symbol}
-            row |= {"period": point.period, "kind": point.name, "residual": point.residual}
+            row = member.key | {"symbol": symbol, "period": point.period, "kind": point.name}
             values = [float(part) for value in point.eigenvalues for part in (value.real, value.imag)]
-            rows.append(row | dict(zip(columns, [*point.state.tolist(), *values], strict=True)))
+            cells = dict(zip(columns, [*point.state.tolist(), *values], strict=True))
+            rows.append(row | {"residual": point.residual} | cells)
     return rows
 
 
-def _figures(
-    study: SequenceStudy,
-    analyses: Sequence[Analysis],
-    shares: Sequence[Share],
-    course: Course,
-    draw_unsolved: bool,
-) -> dict[str, Figure]:
-    """Every figure of the best member, and the mechanism of an exemplar of each other kind."""
-    best = analyses[study.best]
+def _figures(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> dict[str, Figure]:
+    """Every figure of the best member."""
+    analysis = best.analysis
     figures = {
-        "automaton": figures_of.automaton(best, _title(study, best, study.best, "automaton")),
-        "automaton_states": cluster_scatter(best.automaton, _title(study, best, study.best, "clusters")),
-    } | _mechanism_figures(study, best, study.best)
-    if best.network.hidden_size > 3:
-        title = _title(study, best, study.best, "principal components")
-        figures["principal_components"] = figures_of.principal_components(best, title)
-    if len(study.module.snapshots.updates) > 1:
-        branches = follow(course.networks, best.texts.symbols, best.texts.read)
-        if branches:
-            title = _title(study, best, study.best, "eigenvalues of the fixed points in training")
-            alphabet = best.language.alphabet
-            figures["eigenvalues"] = eigenvalue_course(branches, course.updates, alphabet, title)
-    for share in shares:
-        is_other = share.kind != _verdict(best).kind
-        if is_other and (draw_unsolved or share.kind != Kind.UNSOLVED):
-            prefix = f"exemplar_{str(share.kind).replace(' ', '_')}_"
-            figures |= _mechanism_figures(study, analyses[share.exemplar], share.exemplar, prefix)
+        "automaton": figures_of.automaton(analysis, best.title("automaton")),
+        "automaton_states": cluster_scatter(analysis.automaton, best.title("clusters")),
+    } | _mechanism_figures(best)
+    if analysis.network.hidden_size > 3:
+        figures["principal_components"] = figures_of.principal_components(analysis, best.title("principal components"))
+    if networks and (branches := follow(networks, analysis.texts.symbols, analysis.texts.read)):
+        title = best.title("eigenvalues of the fixed points in training")
+        figures["eigenvalues"] = eigenvalue_course(branches, updates, analysis.language.alphabet, title)
     return figures
 
 
-def _mechanism_figures(study: SequenceStudy, analysis: Analysis, member: int, prefix: str = "") -> dict[str, Figure]:
+def _mechanism_figures(member: Member, prefix: str = "") -> dict[str, Figure]:
     """How one member works, in the figures that its number of units allows."""
-    figures = {}
-    if _is_planar(analysis.network):
-        title = _title(study, analysis, member, "phase portrait")
-        figures[f"{prefix}phase_portrait"] = figures_of.phase_portrait(analysis, title)
-        title = _title(study, analysis, member, "how it does it")
-        figures[f"{prefix}mechanism"] = figures_of.mechanism(analysis, title)
+    figures, analysis = {}, member.analysis
+    if member.is_planar:
+        figures[f"{prefix}phase_portrait"] = figures_of.phase_portrait(analysis, member.title("phase portrait"))
+        figures[f"{prefix}mechanism"] = figures_of.mechanism(analysis, member.title("how it does it"))
     if analysis.counters:
-        title = _title(study, analysis, member, analysis.counters.describe())
-        figures[f"{prefix}counters"] = figures_of.counters(analysis, title)
+        figures[f"{prefix}counters"] = figures_of.counters(analysis, member.title(analysis.counters.describe()))
     return figures
 
 
 def _files(
-    study: SequenceStudy, best: Analysis, course: Course, figures: dict[str, Figure], animation: bool
+    best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int], animation: bool
 ) -> dict[str, str | bytes]:
-    """The automaton in other formats, three units in space as a page, and the animation."""
-    svg = io.BytesIO()
-    write_svg(figures["automaton"], svg)
-    files = _automaton_texts(best) | {"figures/automaton.svg": svg.getvalue()}
-    if best.network.hidden_size == 3 and importlib.util.find_spec("plotly"):
-        page = figures_of.state_space(best, _title(study, best, study.best, "in space"))
-        files |= {"figures/state_space.html": page, "figures/plotly.min.js": plotly_script()}
-    if animation and _is_planar(best.network) and len(study.module.snapshots.updates) > 1:
-        maps = [symbol_maps(network, best.texts.symbols, best.texts.read) for network in course.networks]
-        words = {word: torch.from_numpy(read.text.symbols) for word, read in best.trajectories.items()}
-        title = _title(study, best, study.best, "phase portrait")
-        frames = portrait_animation(course.networks, maps, course.updates, words, best.language.alphabet, title)
-        gif = io.BytesIO()
-        write_gif(frames, gif)
-        files["figures/phase_portrait.gif"] = gif.getvalue()
-    return files
+    """Three units in space as a page, and the animation."""
+    analysis = best.analysis
+    if analysis.network.hidden_size == 3 and importlib.util.find_spec("plotly"):
+        page = figures_of.state_space(analysis, best.title("in space"))
+        return {"figures/state_space.html": page, "figures/plotly.min.js": plotly_script()}
+    if animation and best.is_planar and networks:
+        maps = [symbol_maps(network, analysis.texts.symbols, analysis.texts.read) for network in networks]
+        words = {word: torch.from_numpy(read.text.symbols) for word, read in analysis.trajectories.items()}
+        title = best.title("phase portrait")
+        frames = portrait_animation(networks, maps, updates, words, analysis.language.alphabet, title)
+        return {"figures/phase_portrait.gif": as_gif(frames)}
+    return {}
 
 
-def _automaton_texts(analysis: Analysis) -> dict[str, str | bytes]:
-    """The automaton as text for Graphviz and Mermaid."""
-    machine = analysis.automaton.machine
-    return {"tables/automaton.dot": dot(machine), "tables/automaton.mmd": mermaid(machine)}
-
-
-def _course(study: SequenceStudy, best: Analysis) -> Course:
-    """The best member at up to `SNAPSHOTS` times of its training, the end among them."""
+def _course(study: SequenceStudy, now: RecurrentNetwork) -> tuple[list[RecurrentNetwork], list[int]]:
+    """The best member at up to `SNAPSHOTS` times of its training and `now`, with the updates made before each."""
     times, snapshots = study.module.snapshots.updates, study.module.snapshots.vectors
     updates = max(study.module.success.updates, default=0)
-    course = Course([], [])
-    for place in np.unique(np.linspace(0, len(times) - 1, SNAPSHOTS).round().astype(int)) if times else ():
-        network = copy.deepcopy(best.network)
-        vector_to_parameters(snapshots[place][study.best], network.parameters())
-        course.networks.append(network)
-        course.updates.append(times[place])
-    if times and times[-1] < updates:
-        course.networks.append(best.network)
-        course.updates.append(updates)
-    return course
-
-
-def _title(study: SequenceStudy, analysis: Analysis, member: int, what: str) -> str:
-    return f"{analysis.heading} (seed {study.seed + member}): {what}"
-
-
-def _is_planar(network: RecurrentNetwork) -> bool:
-    """Whether the whole state is two hidden units."""
-    return network.hidden_size == 2 and not network.has_context
+    if len(times) < 2:
+        return [], []
+    chosen = np.unique(np.linspace(0, len(times) - 1, SNAPSHOTS).round().astype(int)).tolist()
+    networks = [with_parameters(now, snapshots[place][study.best]) for place in chosen]
+    is_later = times[-1] < updates
+    return networks + [now] * is_later, [times[place] for place in chosen] + [updates] * is_later

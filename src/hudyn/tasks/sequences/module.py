@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from hudyn.metrics.measure import MeasureKind
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.metrics.success import SuccessHistory
 from hudyn.networks.recurrent import RecurrentNetwork, State
-from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, TaskModule, Updates
+from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, Study, TaskModule, Updates
 from hudyn.tasks.sequences.data import SequenceChunk, SequenceDataModule
 from hudyn.tasks.snapshots import Snapshots
 
@@ -190,3 +190,6 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
         parts = [slice(first, first + at_once) for first in range(0, number, at_once)]
         logits = [predictions(self.kernel, self.population, texts.symbols[part], texts.read[part]) for part in parts]
         return torch.cat(logits, dim=1) if len(logits) > 1 else logits[0]
+
+
+SequenceStudy: TypeAlias = Study[SequencePredictor, SequenceDataModule]
