@@ -158,7 +158,7 @@ def _draw_key(
     if state_names is None:
         place.set_box_aspect(18)
         place.set_anchor("W")
-        bar = colour_bar(figure, drawn, cax=place, label="state")
+        bar = colour_bar(figure, drawn, cax=place, label="count")
         ticks = _ticks(np.unique(states), 0.85 * height)
         bar.set_ticks(list(ticks), labels=[f"{round(state, 2):g}" for state in ticks], fontsize=8)
     else:
