@@ -39,6 +39,7 @@ def test_measures_say_what_they_are(run):
     assert excess.interval is None
     assert excess.mean == pytest.approx(float(excess.values.mean()))
     assert len(excess.values) == 3
+    assert repr(run.metrics["test/first_success"]) == "time none, 3 members"
 
 
 def test_tables_are_data_frames(run):

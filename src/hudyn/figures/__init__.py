@@ -31,6 +31,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in __all__:
+        import_module("hudyn.figures.style").show_in_notebooks()
         return getattr(import_module("hudyn.figures.analysis"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -3,6 +3,7 @@
 import io
 import logging
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from pathlib import Path
@@ -151,3 +152,12 @@ def printable(labels: list[str]) -> list[str]:
     if kana_fonts():
         return labels
     return ["".join(c for c in label if ord(c) < 0x3000).strip() for label in labels]
+
+
+def show_in_notebooks() -> None:
+    """Let a notebook show figures as pictures, as after ``%matplotlib inline``, unless it has a way of its own."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell and not any(Figure in formatter for formatter in shell.display_formatter.formatters.values()):
+        from IPython.core.pylabtools import select_figure_formats
+
+        select_figure_formats(shell, {"png"})

@@ -109,6 +109,8 @@ class Measure:
         return cls(torch.tensor(values, dtype=torch.float64), MeasureKind(kind))
 
     def __repr__(self) -> str:
-        spread = f", {self.min:.4g} to {self.max:.4g}" if len(self) > 1 and self.kind is not MeasureKind.RATE else ""
+        value = f"{self.mean:.4g}" if len(self.known) else "none"
+        is_spread = len(self.known) > 1 and self.kind is not MeasureKind.RATE
+        spread = f", {self.min:.4g} to {self.max:.4g}" if is_spread else ""
         interval = "" if self.interval is None else ", 95 % interval {:.3f} to {:.3f}".format(*self.interval)
-        return f"{self.kind} {self.mean:.4g}{spread}{interval}, {len(self)} member{'s' * (len(self) > 1)}"
+        return f"{self.kind} {value}{spread}{interval}, {len(self)} member{'s' * (len(self) > 1)}"

@@ -2,6 +2,7 @@
 
 import contextlib
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,11 +19,13 @@ def say(text: str) -> None:
 def show(run: Run) -> None:
     """Print a short table of a run's measures, and where its page is."""
     members = run.record.members
-    table = Table(title=f"{run.record.experiment}, {members} member{'s' * (members > 1)}", title_justify="left")
+    title = f"{run.record.experiment}, {members} member{'s' * (members > 1)}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     columns = ["value"] if members == 1 else ["mean", "min", "median", "max"]
     has_intervals = members > 1 and any(measure.interval for measure in run.metrics.values())
-    for column in ["measure", *columns, *["95 % interval"] * has_intervals]:
-        table.add_column(column, justify="left" if column == "measure" else "right")
+    table.add_column("measure", min_width=max(map(len, run.metrics), default=0))
+    for column in [*columns, *["95 % interval"] * has_intervals]:
+        table.add_column(column, justify="right")
     for name, measure in sorted(run.metrics.items()):
         median = "" if measure.quartiles is None else numbers(measure.median)
         cells = [numbers(measure.mean)]
