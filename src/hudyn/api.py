@@ -78,7 +78,7 @@ def resume(path: str | Path, *overrides: str, **settings: object) -> Run:
         KeyboardInterrupt: the run was stopped again.
     """
     from hudyn.cli.commands import RESUME_MAY_CHANGE
-    from hudyn.cli.saved import changed
+    from hudyn.cli.compose import changed
     from hudyn.run.training import check_resumable
 
     run = Run.open(Path(path).expanduser())
