@@ -30,10 +30,9 @@ def analyze() -> None:
 
 
 def _train() -> None:
-    arguments = sys.argv[1:]
-    folder = value_of("resume", arguments)
+    folder, arguments = _split_off("resume")
     if folder is not None:
-        _resume(Path(folder), [argument for argument in arguments if not argument.startswith("resume=")])
+        _resume(folder, arguments)
         return
     overrides = _checked(arguments)
     from hudyn.cli.jobs import run_jobs
@@ -113,19 +112,18 @@ def _analyze() -> None:
 
 def _finished(command: str, may_change: tuple[str, ...]) -> "tuple[Run, DictConfig]":
     """The run that ``run=<folder>`` names, and its config with the changes of the command line."""
-    arguments = sys.argv[1:]
-    folder = value_of("run", arguments)
-    if folder is None or any(argument.startswith("-") for argument in arguments):
-        leave(f"usage: {command} run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(arguments) else 2)
+    folder, overrides = _split_off("run")
+    if folder is None or any(override.startswith("-") for override in overrides):
+        leave(f"usage: {command} run=<folder of a run> [key=value ...]", 0 if {"-h", "--help"} & set(overrides) else 2)
     from hudyn.config.saved import changed
     from hudyn.run.run import Run
 
-    run = Run.open(Path(folder))
-    overrides = [argument for argument in arguments if not argument.startswith("run=")]
+    run = Run.open(folder)
     return run, changed(run.config, overrides, may_change)
 
 
-def value_of(key: str, arguments: list[str]) -> str | None:
-    """The value of the last ``key=value`` among the arguments."""
-    values = [argument.removeprefix(f"{key}=") for argument in arguments if argument.startswith(f"{key}=")]
-    return values[-1].strip("'\"") if values else None
+def _split_off(key: str) -> tuple[Path | None, list[str]]:
+    """The folder that the command line's last ``key=<folder>`` names, and the other arguments."""
+    folders = [argument.removeprefix(f"{key}=") for argument in sys.argv[1:] if argument.startswith(f"{key}=")]
+    others = [argument for argument in sys.argv[1:] if not argument.startswith(f"{key}=")]
+    return Path(folders[-1].strip("'\"")) if folders else None, others

@@ -2,12 +2,11 @@
 
 import ast
 import builtins
-import collections.abc
 import importlib
 import types
 import typing
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from typing import Annotated, Any, Literal, Optional, Union
 
 from hudyn.arguments import Bound, bounds
 from hudyn.config import source
@@ -22,8 +21,8 @@ def evaluate(expression: ast.expr | None, module: source.Module) -> Any:
     A class is a new, empty class of its name: no value that YAML gives is of it.
     """
     match expression:
-        case ast.Constant(value=None):
-            return None
+        case ast.Constant(value=None | types.EllipsisType() as value):
+            return value
         case ast.Constant(value=str(text)):
             try:
                 return evaluate(ast.parse(text, mode="eval").body, module)
@@ -41,80 +40,61 @@ def evaluate(expression: ast.expr | None, module: source.Module) -> Any:
 
 def _named(name: str) -> Any:
     """The type with a dotted name."""
-    if "." not in name:
-        found = getattr(builtins, name, Any)
-        return found if isinstance(found, type) else Any
-    parent, _, leaf = name.rpartition(".")
-    if parent in LIGHT_MODULES:
-        return getattr(importlib.import_module(parent), leaf, Any)
+    module, _, leaf = name.rpartition(".")
+    if not module:
+        builtin = getattr(builtins, name, Any)
+        return builtin if isinstance(builtin, type) else Any
+    if module in LIGHT_MODULES:
+        return getattr(importlib.import_module(module), leaf, Any)
     try:
-        found = source.find(name)
-        if isinstance(found.node, ast.ClassDef):
-            return Any if _may_be_yaml(found) else type(found.node.name, (), {})
+        definition = source.find(name)
+        if definition.name.rpartition(".")[0] in LIGHT_MODULES:
+            return _named(definition.name)
+        if isinstance(definition.node, ast.ClassDef):
+            return Any if _may_be_yaml(definition) else type(definition.node.name, (), {})
     except (source.UnknownError, source.MissingError):
         return Any
-    origin = found.name.rpartition(".")[0]
-    if origin in LIGHT_MODULES:
-        return getattr(importlib.import_module(origin), found.name.rpartition(".")[2], Any)
-    return evaluate(found.node, found.module) if isinstance(found.node, ast.expr) else Any
+    return evaluate(definition.node, definition.module) if isinstance(definition.node, ast.expr) else Any
 
 
-def _may_be_yaml(found: source.Found) -> bool:
+def _may_be_yaml(definition: source.Definition) -> bool:
     """Whether a value that YAML gives may be of a class: a protocol, a TypedDict, an Enum of words."""
-    classes, unknown = source.ancestry(found)
+    classes, unknown = source.ancestry(definition)
     bases = [ast.unparse(base) for item in classes if isinstance(item.node, ast.ClassDef) for base in item.node.bases]
     return any("." not in name or name.endswith("TypedDict") for name in unknown) or any("Protocol" in b for b in bases)
 
 
 def _subscript(origin: Any, parts: list[ast.expr], module: source.Module) -> Any:
     if origin is Literal:
-        return _literal(parts, module)
+        try:
+            return Literal[*map(ast.literal_eval, parts)]
+        except (ValueError, TypeError):
+            return Any
     if origin is Annotated:
         hint = evaluate(parts[0], module)
-        bound = [_bound(part, module) for part in parts[1:]]
-        return Annotated[hint, *bound] if hint is not Any and bound else hint
-    if origin is Any or isinstance(origin, typing.TypeVar):
-        return Any
-    arguments = [
-        ... if isinstance(part, ast.Constant) and part.value is ... else evaluate(part, module) for part in parts
-    ]
-    if origin is Union:
-        return _union(arguments)
-    if origin is typing.Optional:
-        return _union([*arguments, None])
-    if origin in (typing.Final, typing.ClassVar):
-        return arguments[0]
-    if origin in (typing.Callable, Callable):
-        return Callable
+        return hint if hint is Any else Annotated[hint, *(_bound(part, module) for part in parts[1:])]
+    arguments = [evaluate(part, module) for part in parts]
+    if origin in (Union, Optional):
+        return _union([*arguments, None] if origin is Optional else arguments)
     try:
         return origin[*arguments]
-    except TypeError:
+    except TypeError:  # the class made for a name is not generic
         return origin
 
 
-def _literal(parts: list[ast.expr], module: source.Module) -> Any:
-    try:
-        return Literal[*(ast.literal_eval(part) for part in parts)]
-    except (ValueError, TypeError):
-        return Any
-
-
-def _bound(expression: ast.expr, module: source.Module) -> object:
+def _bound(expression: ast.expr, module: source.Module) -> Bound | None:
     """The bound that an argument of `Annotated` declares, None for anything else."""
-    match expression:
-        case ast.Call(func=function, args=arguments, keywords=keywords):
-            try:
-                kind = evaluate(function, module)
-                if isinstance(kind, type) and issubclass(kind, Bound):
-                    named = {key.arg: ast.literal_eval(key.value) for key in keywords if key.arg}
-                    return kind(*map(ast.literal_eval, arguments), **named)
-            except (ValueError, TypeError):
-                return None
-    return None
+    kind = evaluate(expression.func, module) if isinstance(expression, ast.Call) else None
+    if not (isinstance(expression, ast.Call) and isinstance(kind, type) and issubclass(kind, Bound)):
+        return None
+    try:
+        named = {key.arg: ast.literal_eval(key.value) for key in expression.keywords if key.arg}
+        return kind(*map(ast.literal_eval, expression.args), **named)
+    except (ValueError, TypeError):
+        return None
 
 
-def _union(hints: Iterable[Any]) -> Any:
-    hints = list(hints)
+def _union(hints: list[Any]) -> Any:
     return Any if Any in hints else Union[*hints]
 
 
@@ -135,10 +115,8 @@ def fits(value: object, hint: Any) -> bool:
         return True
     if hint in (None, types.NoneType):
         return value is None
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (int, float):
+        return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
     kind = origin or hint
     if not isinstance(kind, type):
         return True
@@ -147,11 +125,7 @@ def fits(value: object, hint: Any) -> bool:
     if isinstance(value, dict):
         keys, values = arguments if len(arguments) == 2 else (Any, Any)
         return issubclass(dict, kind) and all(fits(k, keys) and fits(v, values) for k, v in value.items())
-    if isinstance(value, str) and kind in (
-        collections.abc.Sequence,
-        collections.abc.Iterable,
-        collections.abc.Collection,
-    ):
+    if isinstance(value, str) and kind in (Sequence, Iterable, Collection):
         return False  # a word where a list is expected
     try:
         return isinstance(value, kind)
@@ -211,7 +185,9 @@ def _options(hint: Any) -> Iterable[Any]:
         yield hint
 
 
-NAMES: dict[Any, str] = {int: "an integer", float: "a number", str: "a word", bool: "true or false", dict: "a mapping"}
+NAMES: dict[Any, str] = {int: "an integer", float: "a number", str: "a word", bool: "true or false"} | dict.fromkeys(
+    (dict, Mapping, MutableMapping), "a mapping"
+)
 PLURALS: dict[Any, str] = {int: "integers", float: "numbers", str: "words"}
 
 
@@ -220,8 +196,6 @@ def _name(hint: Any) -> str:
     kind = origin or hint
     if kind in NAMES:
         return NAMES[kind]
-    if kind in (collections.abc.Mapping, collections.abc.MutableMapping):
-        return "a mapping"
     if isinstance(kind, type) and (issubclass(kind, tuple) or issubclass(list, kind)) and kind is not object:
         items = {PLURALS.get(argument) for argument in arguments if argument is not ...}
         plural = items.pop() if len(items) == 1 else None

@@ -15,22 +15,18 @@ from hudyn.config.problems import Problem
 from hudyn.config.signatures import Target, class_attribute, locate
 
 ALLOWED_PACKAGES = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "torchmetrics")
-SETTINGS: dict[str, Any] = {
-    "name": str,
-    # below 2^62, so that the seeds of all members fit into 64 bits
-    "seed": Annotated[int, Bound("an integer of at least 0", least=0), Bound("an integer below 2^62", below=1 << 62)],
-    "members": Annotated[
-        int, Bound("an integer of at least 1", least=1), Bound("an integer below 2^62", below=1 << 62)
-    ],
-    "threads": Annotated[int, Bound("an integer of at least 0", least=0)],
-    "tags": list[str],
-    "objective": str,
-    "allowed_targets": list[str],
+NOT_NEGATIVE, POSITIVE = Bound("an integer of at least 0", least=0), Bound("an integer of at least 1", least=1)
+FITS_64_BITS = Bound("an integer below 2^62", below=1 << 62)  # so do the seeds of all members
+# The type of each setting, and a harmless value that replaces one with a problem, so that the rest can be checked.
+SETTINGS: dict[str, tuple[Any, Any]] = {
+    "name": (str, "run"),
+    "seed": (Annotated[int, NOT_NEGATIVE, FITS_64_BITS], 0),
+    "members": (Annotated[int, POSITIVE, FITS_64_BITS], 1),
+    "threads": (Annotated[int, NOT_NEGATIVE], 1),
+    "tags": (list[str], []),
+    "objective": (str, ""),
+    "allowed_targets": (list[str], []),
 }
-# Stand for a setting that has a problem, so that the rest can be checked.
-HARMLESS: dict[str, Any] = {
-    "name": "run", "seed": 0, "members": 1, "threads": 1, "tags": [], "objective": "", "allowed_targets": [],
-}  # fmt: skip
 TARGET_GROUPS = ("data", "model", "optimizer", "trainer")  # one object each; the others hold several, by name
 GROUPS = (*TARGET_GROUPS, "report", "callbacks", "logger")
 REQUIRED_CALLBACKS = ("history", "checkpoint")
@@ -70,11 +66,11 @@ def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]
     repair(config, problems)
     of_settings = [*_check_keys(config), *_check_settings(config)]
     repair(config, of_settings)
-    of_targets = list(_check_targets(config))
+    of_targets = _check_targets(config)
     reported = {problem.path for problem in of_settings}
     problems += of_settings + [problem for problem in of_targets if problem.path not in reported]
-    sound = not any(re.fullmatch(r"\w+|\w+\._target_|report\.\w+(\._target_)?", problem.path) for problem in of_targets)
-    if sound:
+    of_task = r"\w+|\w+\._target_|report\.\w+(\._target_)?"  # paths on which the task depends
+    if not any(re.fullmatch(of_task, problem.path) for problem in of_targets):
         problems += _check_task(config, files)
     return problems
 
@@ -83,9 +79,9 @@ def repair(config: DictConfig, problems: Iterable[Problem]) -> None:
     """Take what `problems` name out of `config`; a setting is replaced by a harmless value."""
     for problem in problems:
         parent, _, key = problem.path.rpartition(".")
-        node = OmegaConf.select(config, parent) if parent else config
-        if not parent and key in HARMLESS:
-            node[key] = HARMLESS[key]
+        node = OmegaConf.select(config, parent)
+        if problem.path in SETTINGS:
+            config[key] = SETTINGS[key][1]
         elif isinstance(node, DictConfig) and key in list(node) and key != "_target_":
             del node[key]
 
@@ -124,7 +120,7 @@ def _pattern(path: str) -> str:
 
 def _check_references(config: DictConfig) -> Iterator[Problem]:
     """References such as ``${members}`` to something that does not exist."""
-    for path, node, key in _values(config):
+    for path, node, key in walk(config):
         if OmegaConf.is_interpolation(node, key):
             try:
                 node[key]
@@ -144,7 +140,7 @@ def _check_keys(config: DictConfig) -> Iterator[Problem]:
 
 
 def _check_settings(config: DictConfig) -> Iterator[Problem]:
-    for key, hint in SETTINGS.items():
+    for key, (hint, _) in SETTINGS.items():
         if key in config and not OmegaConf.is_missing(config, key):
             if message := problem_with(plain(config[key]), hint):
                 yield Problem(key, message)
@@ -194,18 +190,10 @@ def _check_targets(config: DictConfig) -> list[Problem]:
 
 def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iterator[Problem]:
     name = str(node._target_)
-    refusal = _check_allowed(name, trusted)
-    if refusal:
-        yield Problem(f"{path}._target_", refusal)
-        return
     try:
-        target = locate(name)
+        target = _locate_allowed(path, name, trusted)
     except LookupError as error:
         yield Problem(f"{path}._target_", str(error.args[0]))
-        return
-    refusal = _check_kind(path, name, target, trusted)
-    if refusal:
-        yield Problem(f"{path}._target_", refusal)
         return
     if _pattern(path) in PARTIAL and node.get("_partial_") is not True:
         yield Problem(f"{path}._partial_", "expected true: hudyn gives it its first argument later")
@@ -223,32 +211,27 @@ def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iter
     for argument in arguments:
         if argument in target.arguments and not OmegaConf.is_missing(node, argument):
             value = plain(node[argument])
-            message = None if _makes_objects(value) else problem_with(value, target.arguments[argument].annotation())
-            if message:
+            if not _makes_objects(value) and (message := problem_with(value, target.arguments[argument].annotation())):
                 yield Problem(f"{path}.{argument}", message)
 
 
-def _check_allowed(name: str, trusted: tuple[str, ...]) -> str | None:
-    allowed = (*ALLOWED_PACKAGES, *trusted)
-    if _inside(name, allowed):
-        return None
-    return (
-        f"{name} is not in an allowed package ({', '.join(allowed)}); "
-        f"if you trust it, add allowed_targets=[{name.split('.')[0]}]"
-    )
-
-
-def _check_kind(path: str, name: str, target: Target, trusted: tuple[str, ...]) -> str | None:
-    """What is wrong with the kind of a target: an unexpected class, or a function that nobody has allowed."""
+def _locate_allowed(path: str, name: str, trusted: tuple[str, ...]) -> Target:
+    """What `name` stands for; LookupError if it is nothing, nothing that may be made, or nothing fit for `path`."""
+    allowed, package = (*ALLOWED_PACKAGES, *trusted), name.split(".")[0]
+    if not _inside(name, allowed):
+        advice = f"if you trust it, add allowed_targets=[{package}]"
+        raise LookupError(f"{name} is not in an allowed package ({', '.join(allowed)}); {advice}")
+    target = locate(name)
     if path.startswith("report."):
-        is_report = target.arguments and _inside(target.name, ("hudyn.tasks", *trusted))
-        return None if is_report else f"expected a report, a function of a study, got {name}"
+        if not target.arguments or not _inside(target.name, ("hudyn.tasks", *trusted)):
+            raise LookupError(f"expected a report, a function of a study, got {name}")
+        return target
     if not _inside(name, trusted) and not (target.is_class and _inside(target.name, ALLOWED_PACKAGES)):
-        return f"{name} is not a class that {name.split('.')[0]} defines"
+        raise LookupError(f"{name} is not a class that {package} defines")
     expected = KINDS.get(_pattern(path))
     if expected and target.is_class and locate(expected).name not in target.ancestors:
-        return f"expected a {expected.rpartition('.')[2]}, got {name}"
-    return None
+        raise LookupError(f"expected a {expected.rpartition('.')[2]}, got {name}")
+    return target
 
 
 def _check_task(config: DictConfig, files: ConfigFiles | None) -> Iterator[Problem]:
@@ -263,35 +246,36 @@ def _check_task(config: DictConfig, files: ConfigFiles | None) -> Iterator[Probl
     packages = {path: set(locate(target).packages) - shared for path, target in targets.items()}
     if data_class := class_attribute(model, "data_class"):
         packages["model"] |= set(locate(data_class).packages) - shared
-    if all(found & packages["model"] for found in packages.values()):
+    if all(lived_in & packages["model"] for lived_in in packages.values()):
         return
-    options = {group: files.targets(group) if files else {} for group in ("model", "data", "report")}
-    tasks = {_package(name) for names in options["model"].values() for name in names}
-    tasks |= {name for found in packages.values() for name in found if name.startswith("hudyn.tasks.")}
-    packages = {path: found & tasks for path, found in packages.items()}
-    others = [found for path, found in packages.items() if path != "model" and found]
-    if not packages["model"]:
+    tasks = set().union(*_packages_of_options(files, "model").values())
+    tasks |= {package for package in set().union(*packages.values()) if package.startswith("hudyn.tasks.")}
+    packages = {path: lived_in & tasks for path, lived_in in packages.items() if lived_in & tasks}
+    if "model" not in packages:
         return
-    odd, reference = [path for path, found in packages.items() if found and not found & packages["model"]], "model"
+    others = [lived_in for path, lived_in in packages.items() if path != "model"]
+    odd, reference = [path for path, lived_in in packages.items() if not lived_in & packages["model"]], "model"
     if len(others) > 1 and len(odd) == len(others) and set.intersection(*others):  # only the model is of another task
         odd, reference = ["model"], "data"
     for group in dict.fromkeys(path.partition(".")[0] for path in odd):
         first = next(target for path, target in targets.items() if path in odd and path.startswith(group))
-        fit = [f"{group}={name}" for name, names in options[group].items() if _live_in(names, packages[reference])]
+        options = _packages_of_options(files, group).items()
+        fit = [f"{group}={name}" for name, lived_in in options if lived_in and lived_in <= packages[reference]]
         choose = f"; choose {' or '.join(fit)}" if fit else ""
         yield Problem(group, f"{first} does not belong to the task of {targets[reference]}{choose}")
 
 
-def _package(name: str) -> str:
-    """The package that a target lives in; empty if there is no such target."""
-    try:
-        return locate(name).packages[0]
-    except LookupError:
-        return ""
+def _packages_of_options(files: ConfigFiles | None, group: str) -> dict[str, set[str]]:
+    """The packages that the targets of each option of a group live in; an empty name for an unknown target."""
 
+    def package(target: str) -> str:
+        try:
+            return locate(target).packages[0]
+        except LookupError:
+            return ""
 
-def _live_in(targets: list[str], packages: set[str]) -> bool:
-    return bool(targets) and all(_package(target) in packages for target in targets)
+    targets = files.targets(group) if files else {}
+    return {option: set(map(package, names)) for option, names in targets.items()}
 
 
 def _inside(name: str, packages: Iterable[str]) -> bool:
@@ -307,29 +291,31 @@ def _makes_objects(value: object) -> bool:
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:
     """Every node with a `_target_` at or under `node`, with its path; references are not followed."""
-    if isinstance(node, DictConfig) and node.get("_target_") is not None:
-        yield path, node
-    for where, parent, key in _values(node, path, nested=False):
-        if not OmegaConf.is_interpolation(parent, key) and not OmegaConf.is_missing(parent, key):
-            yield from _targets(parent[key], where)
+    below = ((where, parent[key]) for where, parent, key in walk(node, path) if not is_open(parent, key))
+    for where, part in [(path, node), *below]:
+        if isinstance(part, DictConfig) and part.get("_target_") is not None:
+            yield where, part
 
 
-def _values(node: Any, path: str = "", nested: bool = True) -> Iterator[tuple[str, Any, Any]]:
+def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Path, container and key of every value under `node`; references are not followed."""
     keys = list(node) if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else []
     for key in keys:
         where = f"{path}.{key}" if path else str(key)
         yield where, node, key
-        if nested and not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):
-            yield from _values(node[key], where)
+        if not is_open(node, key):
+            yield from walk(node[key], where)
+
+
+def is_open(node: DictConfig | ListConfig, key: Any) -> bool:
+    """Whether a value is a reference (``${members}``) or still to be given (``???``)."""
+    return OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key)
 
 
 def _referred(config: DictConfig, path: str) -> str | None:
     """The path that the value at `path` refers to, if it is nothing but a reference."""
     parent, _, key = path.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    if not isinstance(node, DictConfig) or key not in list(node) or not OmegaConf.is_interpolation(node, key):
-        return None
-    raw = OmegaConf.to_container(node, resolve=False)
-    whole = re.fullmatch(r"\$\{([\w.]+)\}", str(raw[key])) if isinstance(raw, dict) else None
+    node = OmegaConf.select(config, parent)
+    raw: Any = OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else {}
+    whole = re.fullmatch(r"\$\{([\w.]+)\}", str(raw.get(key)))
     return whole[1] if whole else None

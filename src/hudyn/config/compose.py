@@ -7,8 +7,8 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hudyn.arguments import nearest
-from hudyn.config.check import check, no_such_argument, takes
-from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, settings, uses_basic_sweeper
+from hudyn.config.check import check, is_open, no_such_argument, takes, walk
+from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, settings
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.config.signatures import locate
 from hudyn.errors import HudynError
@@ -31,9 +31,9 @@ def compose(overrides: Sequence[str], config_folders: Sequence[Path] = ()) -> Di
         ConfigurationError: with every problem of the overrides and the config.
     """
     composer = Composer(overrides, config_folders=config_folders)
-    config = next((config for _, config in composer.jobs()), None)
-    check_all([("", config)] if config else [], composer.problems, composer.files)
-    assert config is not None
+    jobs = list(composer.jobs())
+    check_all(jobs, composer.problems, composer.files)
+    ((_, config),) = jobs
     return config
 
 
@@ -50,25 +50,22 @@ def check_all(
     Raises:
         ConfigurationError: with every problem found.
     """
-    _refuse([*problems, *_merged([(label, check(config, files)) for label, config in jobs])])
+    _refuse(problems, [(label, check(config, files)) for label, config in jobs])
     from hudyn.config.objects import check_objects  # imports torch
 
-    _refuse(_merged([(label, check_objects(config)) for label, config in jobs]))
+    _refuse([], [(label, check_objects(config)) for label, config in jobs])
 
 
-def _refuse(problems: Sequence[Problem]) -> None:
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _merged(jobs: Sequence[tuple[str, list[Problem]]]) -> list[Problem]:
-    """The problems of all jobs; one that not all of them have names its job."""
-    everywhere = set.intersection(*(set(problems) for _, problems in jobs)) if jobs else set()
-    return [
+def _refuse(problems: Sequence[Problem], of_jobs: Sequence[tuple[str, list[Problem]]]) -> None:
+    """Raise `problems` and those of the jobs; one that not all jobs have names its job."""
+    everywhere = set.intersection(*(set(of_job) for _, of_job in of_jobs)) if of_jobs else set()
+    all_problems = [*problems] + [
         problem if problem in everywhere else Problem(problem.path, f"{problem.message} (job {label})")
-        for label, problems in jobs
-        for problem in problems
+        for label, of_job in of_jobs
+        for problem in of_job
     ]
+    if all_problems:
+        raise ConfigurationError(all_problems)
 
 
 class Composer:
@@ -130,8 +127,8 @@ class Composer:
         parsed = [self.files.parse(text) for text in self.overrides]
         if not self.multirun or not any(override.sweeps for override in parsed):
             yield "", self.overrides
-        elif self.base is not None and not uses_basic_sweeper(self.base):  # its jobs are not known beforehand
-            yield "", [override.first for override in parsed]
+        elif self.base is not None and not str(self.base.hydra.sweeper._target_).endswith("BasicSweeper"):
+            yield "", [override.first for override in parsed]  # the other jobs are not known beforehand
         else:
             for overrides in self.files.sweep(self.overrides):
                 yield " ".join(text.lstrip("+") for text in overrides if text not in self.overrides), overrides
@@ -155,7 +152,8 @@ class Composer:
             return True
         options = self.files.options(group)
         chosen = [option for value in override.values for option in (value if isinstance(value, list) else [value])]
-        unknown = [name for option in chosen if option is not None if (name := _option(option)) not in options]
+        names = [str(option).removesuffix(".yaml") for option in chosen if option is not None]
+        unknown = [name for name in names if name not in options]
         for name in unknown:
             others = [f"{other}={name}" for other in sorted(self.files.groups) if name in self.files.options(other)]
             hint = f"; did you mean {' or '.join(others)}?" if others else nearest(name, options)
@@ -177,7 +175,7 @@ class Composer:
                     return f"++{override.text}"  # not one +, which is refused where another job of a sweep has the key
                 self._report(where, self._no_such_key(path, node, part, override.key))
                 return None
-            if OmegaConf.is_missing(node, part) or OmegaConf.is_interpolation(node, part):
+            if is_open(node, part):
                 return override.text
             path, node = where, node[part]
         return override.text
@@ -190,7 +188,8 @@ class Composer:
         return takes(node, part) and not path.startswith("hydra")
 
     def _no_such_key(self, path: str, node: object, part: str, key: str) -> str:
-        elsewhere = [other for other in _paths(self.base) if other.endswith(f".{key}")]
+        paths = [where for where, parent, _ in walk(self.base) if isinstance(parent, DictConfig)]
+        elsewhere = [other for other in paths if other.endswith(f".{key}") and not other.startswith("hydra.")]
         if elsewhere:
             return f"there is no such key; did you mean {' or '.join(elsewhere)}?"
         if not isinstance(node, DictConfig):
@@ -215,17 +214,3 @@ class Composer:
 
     def _report(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
-
-
-def _option(value: object) -> str:
-    return str(value).removesuffix(".yaml")
-
-
-def _paths(node: object, path: str = "") -> Iterator[str]:
-    """Dotted paths of all keys but Hydra's."""
-    if isinstance(node, DictConfig):
-        for key in map(str, node):
-            if path or key != "hydra":
-                yield f"{path}{key}"
-                if not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):
-                    yield from _paths(node[key], f"{path}{key}.")

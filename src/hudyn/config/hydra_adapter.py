@@ -30,21 +30,13 @@ class CompositionError(Exception):
 
 @dataclass(frozen=True)
 class Arguments:
-    """A command line as Hydra parses it.
+    """A command line as Hydra parses it."""
 
-    Attributes:
-        overrides: everything that is not an option.
-        multirun: whether it is a sweep (``-m``).
-        config_folder: a further folder of configs (``--config-dir``).
-        answered_by_hydra: whether Hydra only prints something, such as its help.
-        replaces_root: whether it names another root config than ours.
-    """
-
-    overrides: list[str]
-    multirun: bool
-    config_folder: Path | None
-    answered_by_hydra: bool
-    replaces_root: bool
+    overrides: list[str]  # everything that is not an option
+    multirun: bool  # whether it is a sweep (``-m``)
+    config_folder: Path | None  # a further folder of configs (``--config-dir``)
+    answered_by_hydra: bool  # whether Hydra only prints something, such as its help
+    replaces_root: bool  # whether it names another root config than ours
 
 
 def parse_arguments(arguments: Sequence[str]) -> Arguments:
@@ -63,25 +55,15 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
 
 @dataclass(frozen=True)
 class Override:
-    """One override of a command line.
+    """One override of a command line."""
 
-    Attributes:
-        text: the override as it was written.
-        key: the key or config group, without ``+`` or ``~``.
-        values: the value; for a sweep, every value.
-        adds: whether it adds a key (``+`` or ``++``).
-        deletes: whether it deletes a key (``~``).
-        sweeps: whether it has several values.
-        first: the override of the first job.
-    """
-
-    text: str
-    key: str
-    values: tuple[object, ...]
-    adds: bool
-    deletes: bool
-    sweeps: bool
-    first: str
+    text: str  # as it was written
+    key: str  # the key or config group, without ``+`` or ``~``
+    values: tuple[object, ...]  # the value; for a sweep, every value
+    adds: bool  # whether it adds a key (``+`` or ``++``)
+    deletes: bool  # whether it deletes a key (``~``)
+    sweeps: bool  # whether it has several values
+    first: str  # the override of the first job
 
 
 class ConfigFiles:
@@ -124,16 +106,17 @@ class ConfigFiles:
         Raises:
             CompositionError: it does not have the form of an override.
         """
-        parsed = self._parse([text])[0]
-        values = tuple(parsed.sweep_string_iterator()) if parsed.is_sweep_override() else (parsed.value(),)
+        (parsed,) = self._parse([text])
+        sweeps = parsed.is_sweep_override()
+        values = tuple(parsed.sweep_string_iterator()) if sweeps else (parsed.value(),)
         return Override(
             text=text,
             key=parsed.key_or_group,
-            values=tuple(map(_without_quotes, values)) if parsed.is_sweep_override() else values,
+            values=tuple(map(_without_quotes, values)) if sweeps else values,
             adds=parsed.is_add() or parsed.is_force_add(),
             deletes=parsed.is_delete(),
-            sweeps=parsed.is_sweep_override(),
-            first=f"{parsed.get_key_element()}={values[0]}" if parsed.is_sweep_override() else text,
+            sweeps=sweeps,
+            first=f"{parsed.get_key_element()}={values[0]}" if sweeps else text,
         )
 
     def compose(self, overrides: Sequence[str], multirun: bool = False) -> DictConfig:
@@ -168,11 +151,6 @@ class ConfigFiles:
             group = f"{parent}/{name}" if parent else name
             yield group
             yield from self._subgroups(group)
-
-
-def uses_basic_sweeper(config: DictConfig) -> bool:
-    """Whether a composed config sweeps with Hydra's basic sweeper, whose jobs are known beforehand."""
-    return str(config.hydra.sweeper._target_).endswith("BasicSweeper")
 
 
 def settings(config: DictConfig) -> DictConfig:

@@ -25,14 +25,8 @@ class ConfigurationError(HudynError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(dict.fromkeys(problems))
-        super().__init__(_listing(self.problems))
-
-
-def _listing(problems: list[Problem]) -> str:
-    """The problems, one a line."""
-    width = min(PATH_WIDTH, max((len(problem.path) for problem in problems), default=0))
-    lines = [
-        f"  {problem.path:<{width}}  " + problem.message.replace("\n", "\n" + " " * (width + 4)) for problem in problems
-    ]
-    number = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-    return "\n".join([f"{number} in the configuration; nothing was run.", *lines])
+        width = min(PATH_WIDTH, max((len(problem.path) for problem in self.problems), default=0))
+        number = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        indent = "\n" + " " * (width + 4)
+        lines = [f"  {problem.path:<{width}}  " + problem.message.replace("\n", indent) for problem in self.problems]
+        super().__init__("\n".join([f"{number} in the configuration; nothing was run.", *lines]))

@@ -18,7 +18,7 @@ EVALUATION_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.", "logge
 ANALYSIS_MAY_CHANGE = ("data.", "trainer.", "model.kernel=", "report.dynamics.", "allowed_targets=")
 
 
-def changed(config: DictConfig, overrides: list[str], may_change: tuple[str, ...]) -> DictConfig:
+def changed(config: DictConfig, overrides: Sequence[str], may_change: tuple[str, ...]) -> DictConfig:
     """A copy of a saved config with ``key=value`` overrides, checked.
 
     Args:
@@ -35,7 +35,7 @@ def changed(config: DictConfig, overrides: list[str], may_change: tuple[str, ...
     for override in overrides:
         key, equals, text = override.lstrip("+").partition("=")
         parent, _, leaf = key.rpartition(".")
-        node = OmegaConf.select(config, parent) if parent else config
+        node = OmegaConf.select(config, parent)
         if not equals:
             problems.append(Problem(override, "expected key=value"))
         elif not f"{key}=".startswith(may_change):

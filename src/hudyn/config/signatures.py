@@ -15,36 +15,22 @@ from hudyn.config import annotations, source
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a target.
+    """One argument of a target."""
 
-    Attributes:
-        annotation: gives the type, as far as it is known; called only for arguments that are given.
-        required: whether it has no default.
-    """
-
-    annotation: Callable[[], Any]
+    annotation: Callable[[], Any]  # gives the type, as far as it is known; called only for arguments that are given
     required: bool
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a ``_target_`` names.
+    """What a ``_target_`` names: a class or a function."""
 
-    Attributes:
-        name: the dotted name under which it is defined.
-        is_class: whether it is a class rather than a function.
-        arguments: the arguments that may be given by name.
-        takes_any: whether it takes arguments of any name (``**kwargs``).
-        ancestors: dotted names of the class and of all that it derives from.
-        packages: the packages that these live in.
-    """
-
-    name: str
+    name: str  # the dotted name it is defined under
     is_class: bool
-    arguments: dict[str, Argument]
-    takes_any: bool
-    ancestors: list[str] = field(default_factory=list)
-    packages: list[str] = field(default_factory=list)
+    arguments: dict[str, Argument]  # those that may be given by name
+    takes_any: bool  # whether it takes arguments of any name (``**kwargs``)
+    ancestors: list[str] = field(default_factory=list)  # dotted names of the class and of all that it derives from
+    packages: list[str] = field(default_factory=list)  # those that the ancestors, or the function, live in
 
     def takes(self, argument: str) -> bool:
         """Whether it takes an argument of this name."""
@@ -58,8 +44,7 @@ def locate(name: str) -> Target:
         LookupError: there is no such class or function; the message says what is missing.
     """
     try:
-        found = source.find(name)
-        target = _from_source(found)
+        target = _from_source(source.find(name))
     except source.MissingError as error:
         if not error.inside:
             raise LookupError(f"{error}; it must be installed or in the folder you run from") from error
@@ -78,37 +63,37 @@ def class_attribute(name: str, attribute: str) -> str | None:
         for item in classes:
             for statement in getattr(item.node, "body", ()):
                 match statement:
-                    case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == attribute:
-                        return source.find(source.resolve(item.module, ast.unparse(value))).name
-                    case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value) if target == attribute:
+                    case (
+                        ast.Assign(targets=[ast.Name(id=name)], value=value)
+                        | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                    ) if name == attribute:
                         return source.find(source.resolve(item.module, ast.unparse(value))).name
     except (source.UnknownError, source.MissingError):
         pass
     return None
 
 
-def _from_source(found: source.Found) -> Target | None:
-    if isinstance(found.node, ast.FunctionDef | ast.AsyncFunctionDef):
-        arguments, takes_any = _arguments(found.node, found.module, bound=False)
-        return Target(found.name, False, arguments, takes_any, [], [found.module.package])
-    if not isinstance(found.node, ast.ClassDef):
-        if found.node is None or isinstance(found.node, ast.Constant):
-            return None
-        raise source.UnknownError(f"{found.name} is made when its module is imported")
-    classes, unknown = source.ancestry(found)
+def _from_source(definition: source.Definition) -> Target | None:
+    name, node = definition.name, definition.node
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return Target(name, False, *_arguments(node, definition.module, bound=False), [], [definition.module.package])
+    if node is None or isinstance(node, ast.Constant):
+        return None
+    if not isinstance(node, ast.ClassDef):
+        raise source.UnknownError(f"{name} is made when its module is imported")
+    classes, unknown = source.ancestry(definition)
     if unknown:
-        raise source.UnknownError(f"{found.name} derives from {', '.join(unknown)}")
+        raise source.UnknownError(f"{name} derives from {', '.join(unknown)}")
     ancestors = [item.name for item in classes]
     packages = list(dict.fromkeys(item.module.package for item in classes))
     for item in classes:
         assert isinstance(item.node, ast.ClassDef)
         methods = {part.name: part for part in item.node.body if isinstance(part, ast.FunctionDef)}
         if maker := methods.get("__init__") or methods.get("__new__"):
-            arguments, takes_any = _arguments(maker, item.module, bound=True)
-            return Target(found.name, True, arguments, takes_any, ancestors, packages)
+            return Target(name, True, *_arguments(maker, item.module, bound=True), ancestors, packages)
         if item.node.decorator_list or item.node.keywords:  # such as a dataclass
             raise source.UnknownError(f"the source of {item.name} does not show its arguments")
-    return Target(found.name, True, {}, False, ancestors, packages)
+    return Target(name, True, {}, False, ancestors, packages)
 
 
 def _arguments(
@@ -131,7 +116,8 @@ def _arguments(
 
 def _from_import(name: str) -> Target:
     target = _import(name)
-    function = target.__init__ if inspect.isclass(target) else target
+    is_class = inspect.isclass(target)
+    function = target.__init__ if is_class else target
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except Exception:  # names that exist only for type checkers
@@ -139,22 +125,18 @@ def _from_import(name: str) -> Target:
     try:
         parameters = inspect.signature(target).parameters.values()
     except ValueError:  # compiled, without a signature
-        return Target(_defined_name(target), inspect.isclass(target), {}, True)
+        return Target(_defined_name(target), is_class, {}, True)
     named = [item for item in parameters if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)]
     classes = inspect.getmro(target) if inspect.isclass(target) else (target,)
+    modules = [importlib.import_module(item.__module__) for item in classes if item is not object]
     return Target(
         name=_defined_name(target),
-        is_class=inspect.isclass(target),
+        is_class=is_class,
         arguments={p.name: Argument(partial(hints.get, p.name, Any), p.default is p.empty) for p in named},
         takes_any=any(item.kind is item.VAR_KEYWORD for item in parameters),
         ancestors=[_defined_name(item) for item in classes],
-        packages=[_package(item.__module__) for item in classes if item is not object],
+        packages=[module.__package__ or module.__name__ for module in modules],
     )
-
-
-def _package(module: str) -> str:
-    found = importlib.import_module(module)
-    return found.__package__ or module
 
 
 def _defined_name(target: Callable[..., Any]) -> str:

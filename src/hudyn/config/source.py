@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+ClassOrFunction = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 # Signs in the source that a module may have names that no statement of it binds.
 DYNAMIC = ("__getattr__", "globals(", "setattr(", "exec(")
 TRANSPARENT = {"object", "abc.ABC", "typing.Generic", "typing.Protocol"}  # bases that add no argument
@@ -15,32 +15,20 @@ TRANSPARENT = {"object", "abc.ABC", "typing.Generic", "typing.Protocol"}  # base
 
 @dataclass(frozen=True)
 class Names:
-    """The names at the top of a module.
+    """The names at the top of a module, each with its definition, its value, or the dotted name of what is imported."""
 
-    Attributes:
-        bound: what each is bound to: a definition, the value assigned to it, or the dotted name of what is imported.
-        stars: modules whose names are imported with ``*``.
-        dynamic: whether there may be further names, which no statement binds.
-    """
-
-    bound: dict[str, Definition | ast.expr | str] = field(default_factory=dict)
-    stars: list[str] = field(default_factory=list)
-    dynamic: bool = False
+    bound: dict[str, ClassOrFunction | ast.expr | str] = field(default_factory=dict)
+    stars: list[str] = field(default_factory=list)  # modules whose names are imported with ``*``
+    dynamic: bool = False  # whether there may be further names, which no statement binds
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module that is parsed when its names are first asked for.
+    """A module that is parsed when its names are first asked for."""
 
-    Attributes:
-        name: its dotted name.
-        path: its file; a namespace package has none there.
-        changed: when the file was changed, in nanoseconds.
-    """
-
-    name: str
-    path: Path
-    changed: int
+    name: str  # dotted
+    path: Path  # of its file; a namespace package has none there
+    changed: int  # when the file was changed, in nanoseconds; 0 without a file
 
     @property
     def is_package(self) -> bool:
@@ -59,18 +47,12 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where a dotted name leads.
+class Definition:
+    """Where a dotted name leads."""
 
-    Attributes:
-        name: the dotted name under which it is defined, which differs from the one asked for where it is re-exported.
-        module: the module that defines it.
-        node: the class, function or assigned value; None for the module itself.
-    """
-
-    name: str
+    name: str  # the one it is defined under, which differs from the one asked for where it is re-exported
     module: Module
-    node: Definition | ast.expr | None
+    node: ClassOrFunction | ast.expr | None  # the class, function or assigned value; None for the module itself
 
 
 class UnknownError(Exception):
@@ -85,7 +67,7 @@ class MissingError(LookupError):
         self.inside, self.part, self.names = inside, part, names
 
 
-def find(name: str, visited: frozenset[str] = frozenset()) -> Found:
+def find(name: str, visited: frozenset[str] = frozenset()) -> Definition:
     """Find what the dotted `name` stands for.
 
     Raises:
@@ -98,20 +80,20 @@ def find(name: str, visited: frozenset[str] = frozenset()) -> Found:
     while len(parts) > 1 and (inside := _submodule(module, parts[0])):
         module, parts = inside, parts[1:]
     if not parts:
-        return Found(module.name, module, None)
+        return Definition(module.name, module, None)
     bound = _bound(module, parts[0], visited | {name})
     if bound is None:
         inside = _submodule(module, parts[0])
         if inside is None or len(parts) > 1:
             raise _absent(module, parts[0])
-        return Found(inside.name, inside, None)
+        return Definition(inside.name, inside, None)
     if isinstance(bound, str):
         return find(".".join([bound, *parts[1:]]), visited | {name})
     if len(parts) > 1:
         raise UnknownError(f"{name} is an attribute of an object")
     if isinstance(bound, ast.Name | ast.Attribute):  # another name of the same thing
         return find(resolve(module, ast.unparse(bound)), visited | {name})
-    return Found(f"{module.name}.{parts[0]}", module, bound)
+    return Definition(f"{module.name}.{parts[0]}", module, bound)
 
 
 def resolve(module: Module, name: str) -> str:
@@ -129,16 +111,16 @@ def resolve(module: Module, name: str) -> str:
     return f"{start}.{rest}" if rest else start
 
 
-def ancestry(found: Found) -> tuple[list[Found], list[str]]:
+def ancestry(definition: Definition) -> tuple[list[Definition], list[str]]:
     """A class and the classes it derives from, in the order in which Python looks for a method.
 
     Returns:
         The classes that source defines, and the dotted names of bases that none does.
     """
-    classes, unknown = [found], []
-    for base in found.node.bases if isinstance(found.node, ast.ClassDef) else []:
+    classes, unknown = [definition], []
+    for base in definition.node.bases if isinstance(definition.node, ast.ClassDef) else []:
         expression = base.value if isinstance(base, ast.Subscript) else base
-        name = resolve(found.module, ast.unparse(expression))
+        name = resolve(definition.module, ast.unparse(expression))
         if name in TRANSPARENT:
             continue
         try:
@@ -146,7 +128,7 @@ def ancestry(found: Found) -> tuple[list[Found], list[str]]:
         except (UnknownError, MissingError):
             unknown.append(name)
             continue
-        if isinstance(parent.node, ast.ClassDef) and parent.name != found.name:  # as in `class Name(Name)`
+        if isinstance(parent.node, ast.ClassDef) and parent.name != definition.name:  # as in `class Name(Name)`
             further, bases = ancestry(parent)
             classes += further
             unknown += bases
@@ -203,7 +185,7 @@ def _absent(parent: Module, part: str) -> UnknownError | MissingError:
     return MissingError(parent.name, part, [name for name in parent.names.bound if not name.startswith("_")])
 
 
-def _bound(module: Module, name: str, visited: frozenset[str]) -> Definition | ast.expr | str | None:
+def _bound(module: Module, name: str, visited: frozenset[str]) -> ClassOrFunction | ast.expr | str | None:
     """What a name at the top of a module is bound to; None if it can only be a submodule or a builtin."""
     if name in module.names.bound:
         bound = module.names.bound[name]
@@ -221,10 +203,7 @@ def _bound(module: Module, name: str, visited: frozenset[str]) -> Definition | a
 
 
 def _module(name: str, path: Path) -> Module:
-    try:
-        return Module(name, path, path.stat().st_mtime_ns)
-    except FileNotFoundError:
-        return Module(name, path, 0)
+    return Module(name, path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
 @cache
@@ -235,7 +214,7 @@ def _names(module: Module) -> Names:
         text = module.path.read_text(encoding="utf-8")
         names = Names(dynamic=any(sign in text for sign in DYNAMIC))
         _collect(ast.parse(text).body, module, names)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (ImportError, OSError, SyntaxError, ValueError) as error:
         raise UnknownError(f"{module.path} cannot be parsed") from error
     return names
 
@@ -243,7 +222,7 @@ def _names(module: Module) -> Names:
 def _collect(statements: list[ast.stmt], module: Module, names: Names, fallback: bool = False) -> None:
     """Note the names that statements bind; where `fallback`, only those that are not bound otherwise."""
 
-    def bind(name: str, value: Definition | ast.expr | str) -> None:
+    def bind(name: str, value: ClassOrFunction | ast.expr | str) -> None:
         if not (fallback and name in names.bound):
             names.bound[name] = value
 
@@ -256,7 +235,8 @@ def _collect(statements: list[ast.stmt], module: Module, names: Names, fallback:
                     top = alias.name.partition(".")[0]
                     bind(alias.asname or top, alias.name if alias.asname else top)
             case ast.ImportFrom():
-                origin = _origin(module, statement)
+                relative = "." * statement.level + (statement.module or "")
+                origin = importlib.util.resolve_name(relative, module.package)
                 for alias in statement.names:
                     if alias.name == "*":
                         names.stars.append(origin)
@@ -278,12 +258,3 @@ def _collect(statements: list[ast.stmt], module: Module, names: Names, fallback:
                 _collect([*statement.orelse, *statement.finalbody], module, names, fallback)
             case ast.With():
                 _collect(statement.body, module, names, fallback)
-
-
-def _origin(module: Module, statement: ast.ImportFrom) -> str:
-    """The module that an import takes from, with the dots of a relative import worked out."""
-    if not statement.level:
-        return statement.module or ""
-    parts = module.name.split(".")
-    up = statement.level - module.is_package
-    return ".".join([*parts[: len(parts) - up], *([statement.module] if statement.module else [])])
