@@ -99,20 +99,16 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     hudyn.arguments.ArgumentError: times: expected at least 1, got 0
     """
     signature = inspect.signature(function)
-    bounded = {
-        name: found
-        for name, hint in typing.get_type_hints(function, include_extras=True).items()
-        if (found := bounds(hint))
-    }
+    hints = typing.get_type_hints(function, include_extras=True)
+    bounded = [(name, bound) for name, hint in hints.items() for bound in bounds(hint)]
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         given = signature.bind(*args, **kwargs).arguments
-        for name, found in bounded.items():
+        for name, bound in bounded:
             value = given.get(name)
-            for bound in found:
-                if isinstance(value, int | float) and not bound.holds(value):
-                    raise ArgumentError(name, f"expected {bound.expected}, got {value}")
+            if isinstance(value, int | float) and not bound.holds(value):
+                raise ArgumentError(name, f"expected {bound.expected}, got {value}")
         return function(*args, **kwargs)
 
     return call
@@ -127,7 +123,6 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     '; valid: members, seed'
     """
     known = sorted(valid)
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
+    if close := difflib.get_close_matches(name, known, n=1):
         return f"; did you mean {close[0]}?"
     return f"; valid: {', '.join(known)}" if known else ""

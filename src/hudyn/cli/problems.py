@@ -27,7 +27,6 @@ class ConfigurationError(HudynError):
         self.problems = list(dict.fromkeys(problems))
         width = min(PATH_WIDTH, max((len(problem.path) for problem in self.problems), default=0))
         number = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        lines = [f"{number} in the configuration; nothing was run."]
-        for problem in self.problems:
-            lines.append(f"  {problem.path:<{width}}  " + problem.message.replace("\n", "\n" + " " * (width + 4)))
-        super().__init__("\n".join(lines))
+        indent = "\n" + " " * (width + 4)
+        lines = [f"  {p.path:<{width}}  " + p.message.replace("\n", indent) for p in self.problems]
+        super().__init__("\n".join([f"{number} in the configuration; nothing was run.", *lines]))

@@ -48,13 +48,7 @@ def build_network(config: DictConfig, module_class: type[AnyModule], data: AnyDa
 
 
 def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -> Trainer:
-    """The trainer with its callbacks and loggers.
-
-    Args:
-        config: the composed config, checked.
-        run: the run.
-        resumed_at: the update after which a run is continued.
-    """
+    """The trainer with its callbacks and loggers; `resumed_at` is the update after which a run is continued."""
     loggers = [instantiate(logger, save_dir=str(run.folder)) for logger in config.logger.values()]
     for logger in loggers:
         if isinstance(logger, TensorBoard) and resumed_at is not None:
@@ -63,24 +57,18 @@ def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -
     for callback in callbacks:
         if isinstance(callback, RunCallback):
             callback.run = run
-    return cast(
-        Trainer,
-        instantiate(
-            config.trainer,
-            callbacks=callbacks,
-            logger=loggers,
-            plugins=[AtomicCheckpointIO()],
-            default_root_dir=str(run.folder),
-        ),
+    trainer: Trainer = instantiate(
+        config.trainer,
+        callbacks=callbacks,
+        logger=loggers,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=str(run.folder),
     )
+    return trainer
 
 
 def load_study(run: Run, config: DictConfig) -> AnyStudy:
     """A run's population as its last checkpoint has it, with the results that the run recorded.
-
-    Args:
-        run: the run.
-        config: its config, possibly changed.
 
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.

@@ -25,7 +25,7 @@ from hudyn.run.folder import claim_folder, rank, remove_unfinished
 from hudyn.run.history import History, tensorboard
 from hudyn.run.loggers import TensorBoard
 from hudyn.run.page import write_page
-from hudyn.run.record import environment
+from hudyn.run.record import Status, environment
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
 from hudyn.run.writer import write
@@ -34,10 +34,10 @@ from hudyn.tasks.base import AnyStudy, Study
 
 
 def train(run: Run, resume: bool = False) -> None:
-    """Run an experiment from its config, or continue it.
+    """Train, evaluate and report a run that has begun, or continue it.
 
     Args:
-        run: the run, begun: its config is checked and written.
+        run: the run.
         resume: whether to continue from its last checkpoint, if there is one.
 
     Raises:
@@ -93,14 +93,7 @@ def check_resumable(run: Run, config: DictConfig) -> None:
 
 
 def evaluate(run: Run, config: DictConfig) -> Run:
-    """Evaluate the last checkpoint of a run, into a new folder of its ``evaluations/``.
-
-    Args:
-        run: the run.
-        config: its config, possibly changed.
-
-    Returns:
-        the evaluation, as a run.
+    """Evaluate the last checkpoint of a run, with its config possibly changed, as a new run in its ``evaluations/``.
 
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.
@@ -124,17 +117,10 @@ def evaluate(run: Run, config: DictConfig) -> Run:
 
 
 def analyse(run: Run, config: DictConfig) -> Run:
-    """Analyse what the networks of a run do and how, into a new folder of its ``analyses/``.
+    """Analyse what the networks of a run do and how, as ``report.dynamics`` says, as a new run in its ``analyses/``.
 
     Every network is drawn, also one that does not solve the task; the best is asked for its automaton by L* too, if
     AALpy is installed.
-
-    Args:
-        run: the run.
-        config: its config, possibly changed, with ``report.dynamics``.
-
-    Returns:
-        the analysis, as a run.
 
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.
@@ -183,41 +169,36 @@ def _recorded(run: Run) -> Iterator[None]:
     """Record how the run ended, however it ends, and write its page."""
     started = time.monotonic()
 
-    def end(error: BaseException | None = None) -> None:
-        run.record.error = None if error is None else str(error)
+    def end(status: Status, error: BaseException | None = None) -> None:
+        run.record.status, run.record.error = status, None if error is None else str(error)
         run.record.time["total_s"] = round(run.record.time.get("total_s", 0.0) + time.monotonic() - started, 2)
-        run.save()
-        if rank() == 0:
-            write_page(run)
-
-    def end_badly(error: BaseException) -> None:
         try:
-            end(error)
+            run.save()
+            if rank() == 0:
+                write_page(run)
         except HudynError as unwritable:
-            error.add_note(f"{unwritable}")
+            if error is None:
+                raise
+            error.add_note(str(unwritable))
 
     with _sigterm_raises():
         try:
             yield
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-            run.record.status = "interrupted"
-            end_badly(interrupted)
+            end("interrupted", interrupted)
             raise interrupted from None
         except HudynError as error:
-            run.record.status = "failed"
-            end_badly(error)
+            end("failed", error)
             raise
         except BaseException as error:
-            run.record.status = "failed"
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 full = HudynError(f"{run.folder} cannot be written: {error.strerror}.")
-                end_badly(full)
+                end("failed", full)
                 raise full from error
-            end_badly(HudynError(traceback.format_exc()))
+            end("failed", HudynError(traceback.format_exc()))
             raise
-        run.record.status = "done"
-        end()
+        end("done")
 
 
 @contextmanager
