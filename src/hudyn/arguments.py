@@ -34,19 +34,12 @@ class ArgumentError(ValueError):
 
 @dataclass(frozen=True)
 class Bound:
-    """The range of a number: `expected` names it, as in "expected `expected`, got -3".
-
-    Args:
-        expected: the range in words.
-        least: smallest value allowed.
-        above: value that must be exceeded.
-        below: value that must not be reached.
-    """
+    """The range of a number: `expected` names it, as in "expected `expected`, got -3"."""
 
     expected: str
-    least: float = -math.inf
-    above: float = -math.inf
-    below: float = math.inf
+    least: float = -math.inf  # the smallest value allowed
+    above: float = -math.inf  # must be exceeded
+    below: float = math.inf  # must not be reached
 
     def holds(self, value: float) -> bool:
         """Whether `value` is in the range."""
@@ -55,14 +48,9 @@ class Bound:
 
 @dataclass(frozen=True)
 class Needs(Bound):
-    """A switch that needs a package to be turned on.
+    """A switch that needs a package to be turned on."""
 
-    Args:
-        expected: what is expected, in words.
-        package: name under which the package is imported.
-    """
-
-    package: str = ""
+    package: str = ""  # the name under which it is imported
 
     def holds(self, value: float) -> bool:
         """Whether the switch is off, or the package installed."""

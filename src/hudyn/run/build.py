@@ -1,6 +1,8 @@
 """The objects of a run, made from its config."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from inspect import signature
 from typing import cast
@@ -47,8 +49,15 @@ def build_network(config: DictConfig, module_class: type[AnyModule], data: AnyDa
     return cast(nn.Module, instantiate(settings, **open_arguments))
 
 
-def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -> Trainer:
-    """The trainer with its callbacks and loggers; `resumed_at` is the update after which a run is continued."""
+@contextmanager
+def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -> Iterator[Trainer]:
+    """The trainer with its callbacks, and its loggers, which are closed at the end.
+
+    Args:
+        config: the config.
+        run: the run.
+        resumed_at: the update after which the run is continued.
+    """
     loggers = [instantiate(logger, save_dir=str(run.folder)) for logger in config.logger.values()]
     for logger in loggers:
         if isinstance(logger, TensorBoard) and resumed_at is not None:
@@ -57,14 +66,18 @@ def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -
     for callback in callbacks:
         if isinstance(callback, RunCallback):
             callback.run = run
-    trainer: Trainer = instantiate(
-        config.trainer,
-        callbacks=callbacks,
-        logger=loggers,
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=str(run.folder),
-    )
-    return trainer
+    try:
+        yield instantiate(
+            config.trainer,
+            callbacks=callbacks,
+            logger=loggers,
+            plugins=[AtomicCheckpointIO()],
+            default_root_dir=str(run.folder),
+        )
+    finally:
+        for logger in loggers:
+            if isinstance(logger, TensorBoard):
+                logger.close()
 
 
 def load_study(run: Run, config: DictConfig) -> AnyStudy:

@@ -23,7 +23,6 @@ from hudyn.run.build import build_data, build_module, build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
 from hudyn.run.folder import claim_folder, rank, remove_unfinished
 from hudyn.run.history import History, tensorboard
-from hudyn.run.loggers import TensorBoard
 from hudyn.run.page import write_page
 from hudyn.run.record import Status, environment
 from hudyn.run.run import Run
@@ -55,8 +54,7 @@ def train(run: Run, resume: bool = False) -> None:
         module = build_module(config, data)
         if checkpoint and content:
             load_weights(module, content["state_dict"], checkpoint)
-        trainer = build_trainer(config, run, resumed_at=content["global_step"] if content else None)
-        with _closed(trainer):
+        with build_trainer(config, run, resumed_at=content["global_step"] if content else None) as trainer:
             run.record.network["parameters"] = module.parameters_per_member
             run.record.environment = environment(str(trainer.strategy.root_device))
             run.save()
@@ -104,15 +102,13 @@ def evaluate(run: Run, config: DictConfig) -> Run:
     module = study.module
     module.results = {name: measure for name, measure in run.metrics.items() if name.startswith("train/")}
     evaluation = _begin_under(run, "evaluations", config)
-    with _recorded(evaluation):
-        trainer = build_trainer(config, evaluation)
-        with _closed(trainer):
-            trainer.test(module, datamodule=study.data, verbose=False)
-            evaluation.record.network["parameters"] = module.parameters_per_member
-            evaluation.record.metrics = dict(module.results)
-            evaluation.record.environment = environment(str(trainer.strategy.root_device))
-            evaluation.save()
-            _report(study, config.report, evaluation, trainer)
+    with _recorded(evaluation), build_trainer(config, evaluation) as trainer:
+        trainer.test(module, datamodule=study.data, verbose=False)
+        evaluation.record.network["parameters"] = module.parameters_per_member
+        evaluation.record.metrics = dict(module.results)
+        evaluation.record.environment = environment(str(trainer.strategy.root_device))
+        evaluation.save()
+        _report(study, config.report, evaluation, trainer)
     return evaluation
 
 
@@ -151,17 +147,6 @@ def _report(study: AnyStudy, reports: DictConfig, run: Run, trainer: Trainer | N
         artifacts = instantiate(settings)(study)
         assert isinstance(artifacts, Artifacts)
         write(artifacts, run, writer, trainer.global_step if trainer else 0)
-
-
-@contextmanager
-def _closed(trainer: Trainer) -> Iterator[None]:
-    """Close TensorBoard's event file at the end."""
-    try:
-        yield
-    finally:
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoard):
-                logger.close()
 
 
 @contextmanager
