@@ -12,7 +12,6 @@ from hudyn.run.run import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-
 UNDER_A_RUN = ("evaluations", "analyses")  # folders in a run's folder that hold runs of their own
 
 
@@ -24,13 +23,13 @@ class Runs(list[Run]):
         """A row for each run: experiment, status, the mean of every measure, folder; a sweep's overrides too."""
         import pandas as pd
 
-        rows = []
-        for run in self:
-            row: dict[str, object] = {"experiment": run.record.experiment, "status": run.status}
-            row |= run.overrides
-            row |= {name: measure.mean for name, measure in run.metrics.items()}
-            rows.append(row | {"folder": str(run.folder)})
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            {"experiment": run.record.experiment, "status": run.status}
+            | run.overrides
+            | {name: measure.mean for name, measure in run.metrics.items()}
+            | {"folder": str(run.folder)}
+            for run in self
+        )
 
 
 def train(experiment: str, *overrides: str, config_folder: str | Path | None = None, **settings: object) -> Run:
@@ -55,7 +54,7 @@ def train(experiment: str, *overrides: str, config_folder: str | Path | None = N
     from hudyn.config.compose import compose
     from hudyn.run.folder import claim_folder
 
-    given = [f"experiment={experiment}", *overrides, *(_override(*setting) for setting in settings.items())]
+    given = [f"experiment={experiment}", *overrides, *map(_override, settings, settings.values())]
     config = compose(given, [Path(config_folder)] if config_folder else [])
     run = Run(Path(claim_folder(f"outputs/{config.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")))
     run.begin(config)
@@ -81,8 +80,7 @@ def resume(path: str | Path, *overrides: str, **settings: object) -> Run:
     from hudyn.run.training import check_resumable
 
     run = Run.open(Path(path).expanduser())
-    given = [*overrides, *(_override(*setting) for setting in settings.items())]
-    config = changed(run.config, given, RESUME_MAY_CHANGE)
+    config = changed(run.config, [*overrides, *map(_override, settings, settings.values())], RESUME_MAY_CHANGE)
     check_resumable(run, config)
     run.begin(config, resume=True)
     return _trained(run, resume=True)

@@ -34,19 +34,12 @@ class ArgumentError(ValueError):
 
 @dataclass(frozen=True)
 class Bound:
-    """The range of a number: `expected` names it, as in "expected `expected`, got -3".
-
-    Args:
-        expected: the range in words.
-        least: smallest value allowed.
-        above: value that must be exceeded.
-        below: value that must not be reached.
-    """
+    """The range of a number: `expected` names it, as in "expected `expected`, got -3"."""
 
     expected: str
-    least: float = -math.inf
-    above: float = -math.inf
-    below: float = math.inf
+    least: float = -math.inf  # the smallest value allowed
+    above: float = -math.inf  # must be exceeded
+    below: float = math.inf  # must not be reached
 
     def holds(self, value: float) -> bool:
         """Whether `value` is in the range."""
@@ -55,14 +48,9 @@ class Bound:
 
 @dataclass(frozen=True)
 class Needs(Bound):
-    """A switch that needs a package to be turned on.
+    """A switch that needs a package to be turned on."""
 
-    Args:
-        expected: what is expected, in words.
-        package: name under which the package is imported.
-    """
-
-    package: str = ""
+    package: str = ""  # the name under which it is imported
 
     def holds(self, value: float) -> bool:
         """Whether the switch is off, or the package installed."""
@@ -99,20 +87,16 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     hudyn.arguments.ArgumentError: times: expected at least 1, got 0
     """
     signature = inspect.signature(function)
-    bounded = {
-        name: found
-        for name, hint in typing.get_type_hints(function, include_extras=True).items()
-        if (found := bounds(hint))
-    }
+    hints = typing.get_type_hints(function, include_extras=True)
+    bounded = [(name, bound) for name, hint in hints.items() for bound in bounds(hint)]
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         given = signature.bind(*args, **kwargs).arguments
-        for name, found in bounded.items():
+        for name, bound in bounded:
             value = given.get(name)
-            for bound in found:
-                if isinstance(value, int | float) and not bound.holds(value):
-                    raise ArgumentError(name, f"expected {bound.expected}, got {value}")
+            if isinstance(value, int | float) and not bound.holds(value):
+                raise ArgumentError(name, f"expected {bound.expected}, got {value}")
         return function(*args, **kwargs)
 
     return call
@@ -127,7 +111,6 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     '; valid: members, seed'
     """
     known = sorted(valid)
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
+    if close := difflib.get_close_matches(name, known, n=1):
         return f"; did you mean {close[0]}?"
     return f"; valid: {', '.join(known)}" if known else ""

@@ -38,8 +38,7 @@ def check_objects(config: DictConfig) -> list[Problem]:
         config: a composed config without problems by `hudyn.config.check`; it is not changed.
     """
     maker = _Maker(config)
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _silent_lightning():
-        warnings.simplefilter("ignore")
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"), _silent_lightning():
         maker.make_all()
         return maker.problems + list(_check_together(maker.made, maker.module_class, maker.config))
 
@@ -57,10 +56,9 @@ class _Maker:
 
     def make_all(self) -> None:
         config = self.config
-        language = ["data.language"] if "language" in config.data else []
-        for path in language:
-            self._make(path, lambda: instantiate(config.data.language))
-        self._make("data", self._data, needs=language)
+        if "language" in config.data:
+            self._make("data.language", lambda: instantiate(config.data.language))
+        self._make("data", self._data, needs=["data.language"] if "language" in config.data else [])
         self._make("model.network", self._network, needs=["data"])
         parameter = torch.nn.Parameter(torch.zeros(1))
         self._make("optimizer", lambda: instantiate(config.optimizer)([parameter]))
@@ -74,11 +72,11 @@ class _Maker:
             try:
                 self.made[path] = make()
             except Exception as error:
-                problem = _refusal(path, OmegaConf.select(self.config, path), error)
+                node = OmegaConf.select(self.config, path)
+                problem = _refusal(path, node, error)
                 self.problems.append(problem)
                 parent, _, argument = problem.path.rpartition(".")
-                target = locate(str(OmegaConf.select(self.config, path)._target_))
-                known = target.arguments.get(argument)
+                known = locate(str(node._target_)).arguments.get(argument)
                 if parent != path or known is None or known.required:
                     return
                 repair(self.config, [problem])
@@ -149,16 +147,13 @@ def _check_trainer(trainer: Trainer, data: object, config: DictConfig) -> Iterat
     available = (os.cpu_count() or 1) if on_cpu else trainer.accelerator.auto_device_count()
     if trainer.num_devices > available:
         what = "processors" if on_cpu else "devices"
-        yield Problem(
-            "trainer.devices",
-            f"expected at most {available}, the number of {what} of this machine, got {trainer.num_devices}",
-        )
+        expected = f"at most {available}, the number of {what} of this machine"
+        yield Problem("trainer.devices", f"expected {expected}, got {trainer.num_devices}")
     if isinstance(data, TaskData) and data.endless:
         for argument in ("min_steps", "min_epochs"):
             if config.trainer.get(argument) is not None:
-                yield Problem(
-                    f"trainer.{argument}", "is not possible here: members that have succeeded may stop before"
-                )
+                message = "is not possible here: members that have succeeded may stop before"
+                yield Problem(f"trainer.{argument}", message)
     if trainer.precision == "16-mixed":
         yield Problem("trainer.precision", "16-mixed needs its losses scaled, which is not done here; use bf16-mixed")
     if trainer.gradient_clip_val not in (None, 0):

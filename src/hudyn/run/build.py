@@ -1,6 +1,7 @@
 """The trainer of a run, and the population that it left."""
 
-from typing import cast
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer
@@ -14,13 +15,14 @@ from hudyn.run.run import Run
 from hudyn.tasks.base import AnyStudy, Study
 
 
-def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -> Trainer:
-    """The trainer with its callbacks and loggers.
+@contextmanager
+def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -> Iterator[Trainer]:
+    """The trainer with its callbacks, and its loggers, which are closed at the end.
 
     Args:
-        config: the composed config, checked.
+        config: the config.
         run: the run.
-        resumed_at: the update after which a run is continued.
+        resumed_at: the update after which the run is continued.
     """
     loggers = [instantiate(logger, save_dir=str(run.folder)) for logger in config.logger.values()]
     for logger in loggers:
@@ -30,24 +32,22 @@ def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -
     for callback in callbacks:
         if isinstance(callback, RunCallback):
             callback.run = run
-    return cast(
-        Trainer,
-        instantiate(
+    try:
+        yield instantiate(
             config.trainer,
             callbacks=callbacks,
             logger=loggers,
             plugins=[AtomicCheckpointIO()],
             default_root_dir=str(run.folder),
-        ),
-    )
+        )
+    finally:
+        for logger in loggers:
+            if isinstance(logger, TensorBoard):
+                logger.close()
 
 
 def load_study(run: Run, config: DictConfig) -> AnyStudy:
     """A run's population as its last checkpoint has it, with the results that the run recorded.
-
-    Args:
-        run: the run.
-        config: its config, possibly changed.
 
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.

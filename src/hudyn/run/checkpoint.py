@@ -21,8 +21,7 @@ from torch import Tensor
 
 from hudyn.arguments import PositiveFloat, checked
 from hudyn.errors import HudynError, Interrupted
-from hudyn.run.cadence import Cadence, training_ends
-from hudyn.run.callback import RunCallback
+from hudyn.run.callback import Cadence, RunCallback, training_ends
 from hudyn.run.folder import atomic_write
 from hudyn.run.formats import upgraded_checkpoint
 

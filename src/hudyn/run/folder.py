@@ -50,12 +50,11 @@ def claim_folder(wanted: str) -> str:
         try:
             Path(wanted).parent.mkdir(parents=True, exist_ok=True)
             Path(folder).mkdir()
+            return folder
         except OSError as error:
             if not Path(folder).is_dir():
                 raise HudynError(f"{folder} cannot be made: {error.strerror} ({error.filename}).") from error
             number += 1
-        else:
-            return folder
 
 
 def rank() -> int:

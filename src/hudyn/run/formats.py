@@ -29,21 +29,16 @@ def upgraded(config: DictConfig) -> DictConfig:
     if "report" in config:
         return config
     with open_dict(config):
-        for group in ("data", "model"):
-            config[group]._target_ = _RENAMED.get(config[group]._target_, config[group]._target_)
+        for settings in (config.data, config.model, *config.callbacks.values(), *config.logger.values()):
+            settings._target_ = _RENAMED.get(settings._target_, settings._target_)
         callbacks, reports = {}, {}
         for key, settings in config.callbacks.items():
             if settings._target_ in _REPORTERS:
                 name, target = _REPORTERS[settings._target_]
                 reports[name] = OmegaConf.merge(settings, {"_target_": target, "_partial_": True})
             else:
-                name = "history" if key == "results" else str(key)
-                callbacks[name] = OmegaConf.merge(
-                    settings, {"_target_": _RENAMED.get(settings._target_, settings._target_)}
-                )
+                callbacks["history" if key == "results" else key] = settings
         config.callbacks, config.report = callbacks, reports
-        for settings in config.logger.values():
-            settings._target_ = _RENAMED.get(settings._target_, settings._target_)
     return config
 
 

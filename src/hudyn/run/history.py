@@ -1,5 +1,6 @@
 """What every run writes while it trains: its record, the table of evaluations, TensorBoard's curves."""
 
+import textwrap
 import time
 from typing import Any
 
@@ -7,16 +8,16 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from hudyn.metrics.measure import Measure
-from hudyn.run.cadence import Cadence
-from hudyn.run.callback import RunCallback
+from hudyn.run.callback import Cadence, RunCallback
 from hudyn.run.writer import write_csv
 from hudyn.tasks.base import AnyModule
 
+# The settings by which TensorBoard's HPARAMS tab compares runs.
 HPARAMS = {
     "experiment": "name",
     "network": "model.network._target_",
@@ -80,11 +81,12 @@ class History(RunCallback):
         """Start the clock; put the config and the hyperparameters into TensorBoard."""
         self._started = time.monotonic()
         if (writer := tensorboard(trainer)) and not self.rows:
-            lines = OmegaConf.to_yaml(self.run.config).splitlines()
-            writer.add_text("config", "\n".join(f"    {line}" for line in lines), 0)
+            writer.add_text("config", textwrap.indent(OmegaConf.to_yaml(self.run.config), "    "), 0)
             splits = pl_module.data.evaluated_splits
             evaluated = {name: 0.0 for name in pl_module.measures(pl_module.data) if name.split("/")[0] in splits}
-            for part in hparams(hyperparameters(self.run.config), evaluated):
+            settings = {name: OmegaConf.select(self.run.config, path) for name, path in HPARAMS.items()}
+            given = {name: value for name, value in settings.items() if value not in (None, -1)}
+            for part in hparams(given, evaluated):
                 writer._get_file_writer().add_summary(part)  # the public method opens an event file of its own
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
@@ -172,12 +174,6 @@ class History(RunCallback):
     @property
     def _measures(self) -> list[str]:
         return list(dict.fromkeys(name for row in self.rows for name in row["results"]))
-
-
-def hyperparameters(config: DictConfig) -> dict[str, Any]:
-    """The settings by which TensorBoard's HPARAMS tab compares runs: a fixed short list."""
-    values = {name: OmegaConf.select(config, path) for name, path in HPARAMS.items()}
-    return {name: value for name, value in values.items() if value not in (None, -1)}
 
 
 def tensorboard(trainer: Trainer) -> SummaryWriter | None:

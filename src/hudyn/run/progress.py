@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTh
 from rich.console import Console
 
 from hudyn.figures.style import COLOURS
-from hudyn.run.cadence import Cadence, training_ends
+from hudyn.run.callback import Cadence, training_ends
 from hudyn.run.terminal import say
 from hudyn.tasks.base import AnyData, AnyModule, TaskData
 

@@ -21,7 +21,7 @@ _NUMBERS = re.compile(r"\[[-+.\deE,\snul]*\]")  # a list of numbers, to stand on
 
 @dataclass
 class Record:
-    """What is known of a run; written as results.json at set moments.
+    """What is known of a run; results.json holds it in the order of the attributes.
 
     Attributes:
         experiment: its name.
@@ -29,12 +29,12 @@ class Record:
         members: size of the population.
         tags: words to find the run by.
         status: running, done, interrupted or failed.
+        run: folder of the run that an evaluation or analysis belongs to.
         network: ``class`` and ``parameters`` of one member.
         metrics: the latest value of each measure, by ``split/name``.
         time: ``fit_s`` and ``total_s`` in seconds, and the number of ``updates``.
         environment: versions, device and commit.
         parts: what reports add, such as ``evaluation`` and ``dynamics``.
-        run: folder of the run that an evaluation or analysis belongs to.
         error: why it failed or was interrupted.
     """
 
@@ -43,33 +43,21 @@ class Record:
     members: int = 1
     tags: list[str] = field(default_factory=list)
     status: Status = "running"
+    run: str | None = None
     network: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, "Measure"] = field(default_factory=dict)
     time: dict[str, float] = field(default_factory=dict)
     environment: dict[str, str | None] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
-    run: str | None = None
     error: str | None = None
 
     def to_json(self) -> str:
         """The text of results.json."""
-        known = {
-            "experiment": self.experiment,
-            "seed": self.seed,
-            "members": self.members,
-            "tags": self.tags,
-            "status": self.status,
-            "run": self.run,
-            "network": self.network,
-            "metrics": {name: measure.record() for name, measure in self.metrics.items()},
-            "time": self.time,
-            "environment": self.environment,
-            **self.parts,
-            "error": self.error,
-        }
-        text = json.dumps(
-            _finite({name: value for name, value in known.items() if value is not None}), indent=1, ensure_ascii=False
-        )
+        metrics = {name: measure.record() for name, measure in self.metrics.items()}
+        fields = {name: value for name, value in vars(self).items() if name not in ("parts", "error")}
+        content = fields | {"metrics": metrics} | self.parts | {"error": self.error}
+        known = {name: value for name, value in content.items() if value is not None}
+        text = json.dumps(_finite(known), indent=1, ensure_ascii=False)
         return _NUMBERS.sub(lambda numbers: " ".join(numbers[0].split()), text) + "\n"
 
     @classmethod

@@ -46,6 +46,8 @@ class Run:
         self.checkpoint = folder / "checkpoints" / "last.ckpt"
         self.figures = folder / "figures"
         self.tables = folder / "tables"
+        self._config_path = folder / "config.yaml"
+        self._results_path = folder / "results.json"
 
     @classmethod
     def open(cls, folder: Path, allowed_targets: Sequence[str] = ()) -> "Run":
@@ -99,9 +101,10 @@ class Run:
         """Write config.yaml, if it is new, and results.json; on the first process only."""
         if rank() > 0:
             return
-        if not self._config_path.exists() or self._config_path.read_text(encoding="utf-8") != self._config_text:
+        config = OmegaConf.to_yaml(self.config, resolve=True)
+        if not self._config_path.exists() or self._config_path.read_text(encoding="utf-8") != config:
             with atomic_write(self._config_path) as file:
-                file.write(self._config_text)
+                file.write(config)
         with atomic_write(self._results_path) as file:
             file.write(self.record.to_json())
 
@@ -115,7 +118,7 @@ class Run:
         """Running, done, interrupted or failed."""
         return self.record.status
 
-    @property
+    @cached_property
     def overrides(self) -> dict[str, str]:
         """The settings given on the command line, or by a sweep."""
         path = self.folder / ".hydra" / "overrides.yaml"
@@ -181,15 +184,3 @@ class Run:
     def __repr__(self) -> str:
         lines = [f"  {name}: {measure!r}" for name, measure in sorted(self.metrics.items())]
         return "\n".join([f"{self.record.experiment}, {self.status}, {self.folder}", *lines])
-
-    @property
-    def _config_path(self) -> Path:
-        return self.folder / "config.yaml"
-
-    @property
-    def _config_text(self) -> str:
-        return OmegaConf.to_yaml(self.config, resolve=True)
-
-    @property
-    def _results_path(self) -> Path:
-        return self.folder / "results.json"

@@ -24,9 +24,8 @@ from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
 from hudyn.run.folder import claim_folder, rank, remove_unfinished
 from hudyn.run.history import History, tensorboard
-from hudyn.run.loggers import TensorBoard
 from hudyn.run.page import write_page
-from hudyn.run.record import environment
+from hudyn.run.record import Status, environment
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
 from hudyn.run.writer import write
@@ -35,10 +34,10 @@ from hudyn.tasks.base import AnyStudy, Study
 
 
 def train(run: Run, resume: bool = False) -> None:
-    """Run an experiment from its config, or continue it.
+    """Train, evaluate and report a run that has begun, or continue it.
 
     Args:
-        run: the run, begun: its config is checked and written.
+        run: the run.
         resume: whether to continue from its last checkpoint, if there is one.
 
     Raises:
@@ -56,8 +55,7 @@ def train(run: Run, resume: bool = False) -> None:
         module = build_module(config, data)
         if checkpoint and content:
             load_weights(module, content["state_dict"], checkpoint)
-        trainer = build_trainer(config, run, resumed_at=content["global_step"] if content else None)
-        with _closed(trainer):
+        with build_trainer(config, run, resumed_at=content["global_step"] if content else None) as trainer:
             run.record.network["parameters"] = module.parameters_per_member
             run.record.environment = environment(str(trainer.strategy.root_device))
             run.save()
@@ -94,14 +92,7 @@ def check_resumable(run: Run, config: DictConfig) -> None:
 
 
 def evaluate(run: Run, config: DictConfig) -> Run:
-    """Evaluate the last checkpoint of a run, into a new folder of its ``evaluations/``.
-
-    Args:
-        run: the run.
-        config: its config, possibly changed.
-
-    Returns:
-        the evaluation, as a run.
+    """Evaluate the last checkpoint of a run, with its config possibly changed, as a new run in its ``evaluations/``.
 
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.
@@ -112,30 +103,21 @@ def evaluate(run: Run, config: DictConfig) -> Run:
     module = study.module
     module.results = {name: measure for name, measure in run.metrics.items() if name.startswith("train/")}
     evaluation = _begin_under(run, "evaluations", config)
-    with _recorded(evaluation):
-        trainer = build_trainer(config, evaluation)
-        with _closed(trainer):
-            trainer.test(module, datamodule=study.data, verbose=False)
-            evaluation.record.network["parameters"] = module.parameters_per_member
-            evaluation.record.metrics = dict(module.results)
-            evaluation.record.environment = environment(str(trainer.strategy.root_device))
-            evaluation.save()
-            _report(study, config.report, evaluation, trainer)
+    with _recorded(evaluation), build_trainer(config, evaluation) as trainer:
+        trainer.test(module, datamodule=study.data, verbose=False)
+        evaluation.record.network["parameters"] = module.parameters_per_member
+        evaluation.record.metrics = dict(module.results)
+        evaluation.record.environment = environment(str(trainer.strategy.root_device))
+        evaluation.save()
+        _report(study, config.report, evaluation, trainer)
     return evaluation
 
 
 def analyse(run: Run, config: DictConfig) -> Run:
-    """Analyse what the networks of a run do and how, into a new folder of its ``analyses/``.
+    """Analyse what the networks of a run do and how, as ``report.dynamics`` says, as a new run in its ``analyses/``.
 
     Every network is drawn, also one that does not solve the task; the best is asked for its automaton by L* too, if
     AALpy is installed.
-
-    Args:
-        run: the run.
-        config: its config, possibly changed, with ``report.dynamics``.
-
-    Returns:
-        the analysis, as a run.
 
     Raises:
         HudynError: no checkpoint, a damaged one, or one that does not fit the config.
@@ -169,56 +151,40 @@ def _report(study: AnyStudy, reports: DictConfig, run: Run, trainer: Trainer | N
 
 
 @contextmanager
-def _closed(trainer: Trainer) -> Iterator[None]:
-    """Close TensorBoard's event file at the end."""
-    try:
-        yield
-    finally:
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoard):
-                logger.close()
-
-
-@contextmanager
 def _recorded(run: Run) -> Iterator[None]:
     """Record how the run ended, however it ends, and write its page."""
     started = time.monotonic()
 
-    def end(error: BaseException | None = None) -> None:
-        run.record.error = None if error is None else str(error)
+    def end(status: Status, error: BaseException | None = None) -> None:
+        run.record.status, run.record.error = status, None if error is None else str(error)
         run.record.time["total_s"] = round(run.record.time.get("total_s", 0.0) + time.monotonic() - started, 2)
-        run.save()
-        if rank() == 0:
-            write_page(run)
-
-    def end_badly(error: BaseException) -> None:
         try:
-            end(error)
+            run.save()
+            if rank() == 0:
+                write_page(run)
         except HudynError as unwritable:
-            error.add_note(f"{unwritable}")
+            if error is None:
+                raise
+            error.add_note(str(unwritable))
 
     with _sigterm_raises():
         try:
             yield
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-            run.record.status = "interrupted"
-            end_badly(interrupted)
+            end("interrupted", interrupted)
             raise interrupted from None
         except HudynError as error:
-            run.record.status = "failed"
-            end_badly(error)
+            end("failed", error)
             raise
         except BaseException as error:
-            run.record.status = "failed"
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 full = HudynError(f"{run.folder} cannot be written: {error.strerror}.")
-                end_badly(full)
+                end("failed", full)
                 raise full from error
-            end_badly(HudynError(traceback.format_exc()))
+            end("failed", HudynError(traceback.format_exc()))
             raise
-        run.record.status = "done"
-        end()
+        end("done")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Writes what reports produce: tables, figures and files into the run's folder, figures and texts into TensorBoard."""
 
 import csv
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = No
             tensorboard.add_image(name, pixels(figure), update, dataformats="HWC")
     for name, text in artifacts.words.items():
         if tensorboard:
-            tensorboard.add_text(name, "\n".join(f"    {line}" for line in text.splitlines()), update)
+            tensorboard.add_text(name, textwrap.indent(text, "    "), update)
     run.record.parts |= artifacts.summary
     run.save()
 
@@ -54,7 +55,8 @@ def write_csv(path: Path, rows: Iterable[Row], columns: Sequence[str] | None = N
     with atomic_write(path) as file:
         writer = csv.DictWriter(file, names, lineterminator="\n", restval="")
         writer.writeheader()
-        writer.writerows({key: _digits(value) for key, value in row.items()} for row in rows)
+        for row in rows:
+            writer.writerow({key: f"{value:.7g}" if isinstance(value, float) else value for key, value in row.items()})
 
 
 def write_markdown(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -63,19 +65,12 @@ def write_markdown(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     Raises:
         HudynError: the file cannot be written.
     """
-    names = list(rows[0])
-    cells = [[f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
-    widths = [max(3, *map(len, column)) for column in zip(names, *cells, strict=True)]
-    numeric = [isinstance(value, int | float) for value in rows[0].values()]
-    rule = ["-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, numeric, strict=True)]
+    columns = []
+    for name, first in rows[0].items():
+        values = [row[name] for row in rows]
+        cells = [name, *(f"{value:.3f}" if isinstance(value, float) else str(value) for value in values)]
+        width, is_number = max(3, *map(len, cells)), isinstance(first, int | float)
+        cells.insert(1, "-" * (width - 1) + (":" if is_number else "-"))
+        columns.append([cell.rjust(width) if is_number else cell.ljust(width) for cell in cells])
     with atomic_write(path) as file:
-        for line in (names, rule, *cells):
-            parts = [
-                text.rjust(width) if right else text.ljust(width)
-                for text, width, right in zip(line, widths, numeric, strict=True)
-            ]
-            file.write(f"| {' | '.join(parts)} |\n")
-
-
-def _digits(value: object) -> object:
-    return f"{value:.7g}" if isinstance(value, float) else value
+        file.writelines(f"| {' | '.join(line)} |\n" for line in zip(*columns, strict=True))

@@ -1,5 +1,6 @@
 """What every task shares: its data module, its LightningModule, and the study that a report describes."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -311,15 +312,12 @@ def best_member(results: dict[str, Measure], criteria: Sequence[Criterion]) -> t
     taken = [criterion for criterion in criteria if criterion.measure in results]
     if not taken:
         return 0, "first member"
-    ranks = [
-        (-results[own.measure].values if own.largest else results[own.measure].values).nan_to_num(torch.inf).tolist()
-        for own in taken
-    ]
-    best = min(enumerate(zip(*ranks, strict=True)), key=lambda member: member[1])[0]
+    signed = [results[item.measure].values * (-1 if item.largest else 1) for item in taken]
+    ranks = list(zip(*(values.nan_to_num(torch.inf).tolist() for values in signed), strict=True))
+    best = ranks.index(min(ranks))
     for criterion in taken:
-        measure = results[criterion.measure]
-        value = measure.values[best]
-        if not value.isnan() and (value > 0 or measure.kind is not MeasureKind.RATE):
+        value, kind = results[criterion.measure].values[best], results[criterion.measure].kind
+        if not value.isnan() and (value > 0 or kind is not MeasureKind.RATE):
             return best, criterion.reason
     return best, taken[-1].reason
 
@@ -390,9 +388,7 @@ def cell(value: float) -> float | int | str:
     >>> cell(2.0), cell(2.5), cell(float("nan"))
     (2, 2.5, '')
     """
-    if value != value:
-        return ""
-    return int(value) if value.is_integer() else value
+    return "" if math.isnan(value) else int(value) if value.is_integer() else value
 
 
 def not_finite(what: str) -> HudynError:
