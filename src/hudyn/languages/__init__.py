@@ -6,6 +6,7 @@ from hudyn.languages.dyck import Dyck
 from hudyn.languages.finite_state import FiniteState
 from hudyn.languages.moore import MooreMachine
 from hudyn.languages.palindrome import Palindrome
+from hudyn.languages.probabilistic import ProbabilisticAutomaton
 from hudyn.languages.text import Language, Text
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Language",
     "MooreMachine",
     "Palindrome",
+    "ProbabilisticAutomaton",
     "Text",
 ]

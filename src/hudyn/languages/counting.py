@@ -218,15 +218,16 @@ class CountingSum(ProbabilisticAutomaton):
 def _shares(distribution: str | Sequence[float], max_n: int) -> np.ndarray:
     """Probabilities of n = 1..max_n, float64 [max_n]."""
     if isinstance(distribution, str):
-        if distribution not in ("uniform", "geometric"):
+        named = {"uniform": np.ones(max_n), "geometric": 0.5 ** np.arange(max_n)}
+        if distribution not in named:
             message = f"expected uniform, geometric or {max_n} probabilities, got {distribution}"
             raise ArgumentError("distribution", message)
-        weights = np.ones(max_n) if distribution == "uniform" else 0.5 ** np.arange(max_n)
-        return weights / weights.sum()
-    weights = np.array(distribution, dtype=float)
-    if weights.shape != (max_n,) or not (weights >= 0).all():
-        message = f"expected max_n = {max_n} probabilities of at least 0, got {distribution}"
-        raise ArgumentError("distribution", message)
-    if abs(weights.sum() - 1) > TOLERANCE:
-        raise ArgumentError("distribution", f"expected probabilities that sum to 1, got a sum of {weights.sum():g}")
+        weights = named[distribution]
+    else:
+        weights = np.array(distribution, dtype=float)
+        if weights.shape != (max_n,) or not (weights >= 0).all():
+            message = f"expected max_n = {max_n} probabilities of at least 0, got {distribution}"
+            raise ArgumentError("distribution", message)
+        if abs(weights.sum() - 1) > TOLERANCE:
+            raise ArgumentError("distribution", f"expected probabilities that sum to 1, got a sum of {weights.sum():g}")
     return weights / weights.sum()

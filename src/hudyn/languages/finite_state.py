@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hudyn.arguments import ArgumentError, nearest
+from hudyn.languages.moore import breadth_first
 from hudyn.languages.probabilistic import ProbabilisticAutomaton
 
 TOLERANCE = 1e-6  # how far a sum of probabilities may be from 1
@@ -34,18 +35,11 @@ class FiniteState(ProbabilisticAutomaton):
         ArgumentError: a mistake in the table; the message says where.
     """
 
-    def __init__(
-        self,
-        transitions: Mapping[Any, Any],
-        start: str,
-        end: str,
-        long_range: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, transitions: Mapping[Any, Any], start: str, end: str, long_range: Sequence[str] = ()) -> None:
         moves = {str(state): _moves(str(state), rows) for state, rows in transitions.items()}
         if end in moves:
-            raise ArgumentError(
-                f"transitions.{end}", "expected nothing, since it is the end, where the next word begins"
-            )
+            message = "expected nothing, since it is the end, where the next word begins"
+            raise ArgumentError(f"transitions.{end}", message)
         self.state_names = (*moves, end)
         labels = {state: label for label, state in enumerate(self.state_names)}
         for state, leaving in moves.items():
@@ -58,12 +52,14 @@ class FiniteState(ProbabilisticAutomaton):
         for state in long_range:
             if state not in labels:
                 raise ArgumentError("long_range", f"there is no state {state} in transitions{nearest(state, labels)}")
-        successors = {state: {to for _, to, _ in leaving} for state, leaving in moves.items()}
-        reached = _reachable(start, successors)
+        reachable = {
+            state: breadth_first(state, lambda source: [to for _, to, _ in moves.get(source, ())])
+            for state in self.state_names
+        }
         for state in self.state_names:
-            if state not in reached:
+            if state not in reachable[start]:
                 raise ArgumentError(f"transitions.{state}", f"it cannot be reached from the start, {start}")
-            if end not in _reachable(state, successors):
+            if end not in reachable[state]:
                 raise ArgumentError(f"transitions.{state}", f"the end, {end}, cannot be reached from it")
         self.long_range = tuple(labels[state] for state in long_range)
         alphabet = dict.fromkeys(symbol for leaving in moves.values() for symbol, _, _ in leaving)
@@ -100,13 +96,3 @@ def _moves(state: str, transitions: Any) -> list[Move]:
         raise ArgumentError(where, f"expected probabilities that sum to 1, got {shares}, which sum to {total:g}")
     targets = [str(transition["to"]) for transition in transitions]
     return [(symbol, to, share / total) for symbol, to, share in zip(symbols, targets, shares, strict=True)]
-
-
-def _reachable(state: str, successors: Mapping[str, set[str]]) -> set[str]:
-    """All states on paths from `state`, itself included."""
-    reached, queue = {state}, [state]
-    while queue:
-        new = successors.get(queue.pop(), set()) - reached
-        reached |= new
-        queue += new
-    return reached

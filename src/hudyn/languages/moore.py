@@ -1,10 +1,13 @@
 """Moore machines whose outputs are the symbols that may come next: minimised, compared, and named."""
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TypeVar
 
 EXPONENTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+Node = TypeVar("Node", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -63,32 +66,48 @@ class Difference:
     other: frozenset[str] | None
 
     def __str__(self) -> str:
-        return f"after {self.word}: {_describe(self.one)} instead of {_describe(self.other)}"
+        one, other = (
+            "no transition" if output is None else " or ".join(sorted(output)) or "nothing"
+            for output in (self.one, self.other)
+        )
+        return f"after {self.word}: {one} instead of {other}"
+
+
+def breadth_first(start: Node, successors: Callable[[Node], Iterable[Node]]) -> list[Node]:
+    """All nodes on paths from `start`, itself included, the nearest first."""
+    order, seen = [start], {start}
+    for node in order:  # the list grows while it is traversed
+        new = dict.fromkeys(to for to in successors(node) if to not in seen)
+        seen.update(new)
+        order += new
+    return order
 
 
 def minimise(machine: MooreMachine) -> MooreMachine:
     """The smallest equivalent automaton, without unreachable states (Moore 1956).
 
-    States merge if their outputs are equal and each symbol leads both to the same state or both to none. A start state
-    whose output is unknown merges with the first state that has all its transitions. States are numbered in
-    breadth-first order; a merged state is named after the first of its states.
+    States merge if their outputs are equal and each symbol leads both to the same state or both to none. States are
+    numbered in breadth-first order; a merged state is named after the first of its states.
     """
-    reached = _breadth_first(machine)
+    reached = breadth_first(0, lambda state: (to for to in machine.targets[state] if to is not None))
     signatures: dict[int, Hashable] = {state: machine.outputs[state] for state in reached}
     number = 0
-    while (classes := _numbered(signatures)) and number < max(classes.values()) + 1:
-        number = max(classes.values()) + 1
-        signatures = {
-            state: (classes[state], tuple(None if to is None else classes[to] for to in machine.targets[state]))
-            for state in reached
+    while number < len(set(signatures.values())):
+        number = len(set(signatures.values()))
+        numbers = {signature: place for place, signature in enumerate(dict.fromkeys(signatures.values()))}
+        classes = {state: numbers[signature] for state, signature in signatures.items()}
+        targets = {
+            state: tuple(None if to is None else classes[to] for to in machine.targets[state]) for state in reached
         }
-    first: dict[int, int] = {}  # representative of each class
-    for state in reached:
-        first.setdefault(classes[state], state)
-    representatives = {state: first[classes[state]] for state in reached}
-    if machine.outputs[0] is None:
-        representatives = _merge_unknown_start(machine, representatives)
-    return _quotient(machine, representatives)
+        signatures = {state: (classes[state], targets[state]) for state in reached}
+    first = {classes[state]: state for state in reversed(reached)}
+    order = [first[place] for place in range(number)]
+    return MooreMachine(
+        machine.alphabet,
+        tuple(targets[state] for state in order),
+        tuple(machine.outputs[state] for state in order),
+        tuple(machine.names[state] for state in order),
+    )
 
 
 def difference(one: MooreMachine, other: MooreMachine, length: int | None = None) -> Difference | None:
@@ -149,64 +168,9 @@ def with_exponents(word: str) -> str:
     >>> with_exponents("aaabb")
     'a³b²'
     """
-    runs: list[tuple[str, int]] = []
-    for symbol in word:
-        if runs and runs[-1][0] == symbol:
-            runs[-1] = symbol, runs[-1][1] + 1
-        else:
-            runs.append((symbol, 1))
+    runs = [(symbol, len([*run])) for symbol, run in groupby(word)]
     return "".join(symbol + (str(number).translate(EXPONENTS) if number > 1 else "") for symbol, number in runs)
-
-
-def _breadth_first(machine: MooreMachine) -> list[int]:
-    """The reachable states in breadth-first order."""
-    order = [0]
-    for state in order:  # the list grows while it is traversed
-        order += dict.fromkeys(to for to in machine.targets[state] if to is not None and to not in order)
-    return order
-
-
-def _numbered(signatures: dict[int, Hashable]) -> dict[int, int]:
-    """The number of each state's signature, in order of first appearance."""
-    numbers: dict[Hashable, int] = {}
-    return {state: numbers.setdefault(signature, len(numbers)) for state, signature in signatures.items()}
-
-
-def _merge_unknown_start(machine: MooreMachine, representatives: dict[int, int]) -> dict[int, int]:
-    """Merge the start state's class with the class of the first state that has all its transitions."""
-    from_start = [None if to is None else representatives[to] for to in machine.targets[0]]
-    for state in representatives:
-        targets = [None if to is None else representatives[to] for to in machine.targets[state]]
-        agrees = all(wanted is None or wanted == to for wanted, to in zip(from_start, targets, strict=True))
-        if representatives[state] != representatives[0] and any(to is not None for to in from_start) and agrees:
-            start = representatives[0]
-            return {key: representatives[state] if value == start else value for key, value in representatives.items()}
-    return representatives
-
-
-def _quotient(machine: MooreMachine, representatives: dict[int, int]) -> MooreMachine:
-    """The automaton of the representatives, numbered in breadth-first order."""
-    order = [representatives[0]]
-    for state in order:  # the list grows while it is traversed
-        ahead = (representatives[to] for to in machine.targets[state] if to is not None)
-        order += dict.fromkeys(to for to in ahead if to not in order)
-    numbers = {state: number for number, state in enumerate(order)}
-    return MooreMachine(
-        machine.alphabet,
-        tuple(
-            tuple(None if to is None else numbers[representatives[to]] for to in machine.targets[state])
-            for state in order
-        ),
-        tuple(machine.outputs[state] for state in order),
-        tuple(machine.names[state] for state in order),
-    )
 
 
 def _output(machine: MooreMachine, state: int | None) -> frozenset[str] | None:
     return None if state is None else machine.outputs[state]
-
-
-def _describe(output: frozenset[str] | None) -> str:
-    if output is None:
-        return "no transition"
-    return " or ".join(sorted(output)) or "nothing"

@@ -129,12 +129,10 @@ class ProbabilisticAutomaton:
         Args:
             joined: whether the next word follows at the end of a word; otherwise the automaton stops there.
         """
-        targets: list[list[int | None]] = [
-            [None if target < 0 else target for target in row] for row in self.targets.tolist()
-        ]
+        rows = self.targets.tolist()
+        targets: list[list[int | None]] = [[None if target < 0 else target for target in row] for row in rows]
         outputs = [
-            frozenset(symbol for symbol, target in zip(self.alphabet, row, strict=True) if target is not None)
-            for row in targets
+            frozenset(symbol for symbol, target in zip(self.alphabet, row, strict=True) if target >= 0) for row in rows
         ]
         names = ["start", *map(self._state_name, self.labels[1:].tolist())]
         if not joined:  # what leads back to the start leads to an end state instead
@@ -170,13 +168,7 @@ class ProbabilisticAutomaton:
 
 
 def _visits(sources: np.ndarray, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Expected number of visits to each state in a word that begins in state 0, [states].
-
-    Args:
-        sources: state that each transition leaves, [transitions].
-        targets: state that it leads to, [transitions].
-        probabilities: its probability, [transitions].
-    """
+    """Expected visits to each state in a word from state 0, [states], given all transitions, [transitions] each."""
     states = sources.max() + 1
     inside = targets != 0
     flow = coo_array((probabilities[inside], (targets[inside], sources[inside])), shape=(states, states))

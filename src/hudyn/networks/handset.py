@@ -9,6 +9,7 @@ import torch
 
 from hudyn.arguments import ArgumentError, Positive, checked
 from hudyn.languages import FiniteState
+from hudyn.languages.moore import breadth_first
 from hudyn.networks.recurrent import LSTM, SRN, RecurrentNetwork
 
 SATURATED = 40.0  # net input at which tanh and the logistic function are 1 to rounding, even in float64
@@ -164,9 +165,7 @@ class AutomatonSRN(SRN):
         language = FiniteState(transitions, start, end)
         table = {str(state): list(leaving) for state, leaving in transitions.items()}
         table[end] = table[start]
-        reached = [end]
-        for state in reached:  # the list grows while it is traversed
-            reached += dict.fromkeys(str(move["to"]) for move in table[state] if str(move["to"]) not in reached)
+        reached = breadth_first(end, lambda state: [str(move["to"]) for move in table[state]])
         moves = [(state, move) for state in reached for move in table[state]]
         super().__init__(len(language.alphabet), len(moves))
         self.units = [(state, str(move["symbol"])) for state, move in moves]
