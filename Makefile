@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 ARGS ?=
+# make train members=8: every other variable of the command line is a setting
+OTHERS = $(filter-out ARGS PYTHON WHAT,$(.VARIABLES))
+SETTINGS = $(strip $(foreach name,$(OTHERS),$(if $(findstring command line,$(origin $(name))),$(name)='$($(name))')))
 WHAT ?= run
 
 .DEFAULT_GOAL := help
@@ -22,11 +25,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 install: $(INSTALLED) ## make .venv from the lock file
 
-train: $(INSTALLED) ## train: make train ARGS="experiment=kmnist_conv"
-	@$(BIN)/python train.py $(ARGS)
+train: $(INSTALLED) ## train: make train experiment=kmnist_conv
+	@$(BIN)/python train.py $(SETTINGS) $(ARGS)
 
-eval: $(INSTALLED) ## evaluate a run: make eval ARGS="run=outputs/..."
-	@$(BIN)/python eval.py $(ARGS)
+eval: $(INSTALLED) ## evaluate a run: make eval run=outputs/...
+	@$(BIN)/python eval.py $(SETTINGS) $(ARGS)
 
 test: $(INSTALLED) ## run the tests and doctests
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto $(ARGS)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from IPython.core.pylabtools import print_figure
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -29,6 +30,15 @@ def counter():
 def three():
     torch.manual_seed(0)
     return analyse(LSTM(2, 3), Dyck())
+
+
+@pytest.mark.parametrize("name", figures.__all__)
+def test_a_notebook_can_show_every_figure(name, planar, three):
+    analysis = three if name in ("principal_components", "state_space") else planar
+    arguments = ["aabb"] if name == "trajectory" else []
+    figure = getattr(figures, name)(analysis, *arguments)
+    if isinstance(figure, Figure):  # plotly's figures show themselves
+        assert print_figure(figure)[:4] == b"\x89PNG"
 
 
 def test_a_phase_portrait_has_a_panel_for_each_symbol_and_names_the_fixed_points(planar):

@@ -91,6 +91,10 @@ def test_load_opens_lists_folders_and_sweeps(run, tmp_path):
     runs = hudyn.load([run.folder, run.folder])
     assert [each.folder for each in runs] == [run.folder] * 2
     assert [each.folder for each in hudyn.load(run.folder.parent.parent)] == [run.folder]
+    with pytest.raises(AttributeError, match=r"choose one of the 2 runs, for example runs\[-1\].network"):
+        _ = runs.network
+    with pytest.raises(hudyn.HudynError, match=f"holds 1 runs; name one of them. The latest: .*{run.folder.name}"):
+        hudyn.resume(run.folder.parent)
     table = runs.table
     assert list(table["experiment"]) == ["srn_anb2n"] * 2
     assert table["test/excess"][0] == pytest.approx(run.metrics["test/excess"].mean)

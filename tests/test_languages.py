@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 
 from hudyn.config.compose import config_folder
 from hudyn.languages import Counting, CountingSum, Dyck, FiniteState, Palindrome
+from hudyn.languages.probabilistic import ProbabilisticAutomaton
 
 NAMES = sorted(file.stem for file in (config_folder() / "data" / "language").glob("*.yaml"))
 SYMBOLS = 1_000_000
@@ -439,3 +440,21 @@ def test_given_probabilities():
     biased = finite_state({"s": [move("x", "s", probability=0.75), move("y", "e", probability=0.25)]})
     assert biased.read("x").probabilities.tolist() == [[0.75, 0.25]]
     assert biased.entropy == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25))
+
+
+@pytest.mark.parametrize(
+    ("moves", "message"),
+    [
+        (
+            {0: [("a", 1, 1.0)], 1: [("b", 0, 0.5), ("b", 1, 0.5)]},
+            "state 1: the symbol b occurs 2 times, expected once",
+        ),
+        ({0: [("a", 1, 1.0)], 1: [("b", 0, 0.5)]}, "state 1: expected probabilities that add up to 1, got 0.5"),
+        ({0: [("a", 1, 1.0)], 1: []}, "state 1: expected probabilities that add up to 1, got 0"),
+        ({0: [("a", 1, 1.0)], 1: [("b", 1, 1.0)]}, "no word ends: no move leads back to the start, 0"),
+        ({0: [("a", 0, 1e-5), ("b", 1, 1 - 1e-5)], 1: [("a", 1, 1 - 1e-5), ("b", 0, 1e-5)]}, "words have more than"),
+    ],
+)
+def test_moves_that_define_no_language_are_refused(moves, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ProbabilisticAutomaton("ab", 0, moves.get, float)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -186,3 +187,12 @@ def test_every_experiment_is_described():
             f"`{experiment.stem}`" in PAGES["docs/experiments.md"]
             or f"experiment={experiment.stem}" in (PAGES["docs/experiments.md"])
         )
+
+
+def test_make_passes_settings_on():
+    given = subprocess.run(
+        ["make", "-n", "train", "experiment=check_step", "members=8", "ARGS=seed=1 threads=1", "PYTHON=python3"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    command = given.stdout.splitlines()[-1].split()
+    assert set(command[2:]) == {"experiment='check_step'", "members='8'", "seed=1", "threads=1"}

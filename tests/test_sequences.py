@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.metrics.success import SuccessHistory
-from hudyn.networks.recurrent import RecurrentNetwork
+from hudyn.networks.recurrent import SRN, RecurrentNetwork
 from hudyn.population import Population
 from hudyn.tasks.sequences.data import SequenceDataModule
+from hudyn.tasks.sequences.module import SequencePredictor
 
 from .test_train import assert_same_weights, rows, weights
 
@@ -293,3 +295,27 @@ def test_mistakes_are_named_before_anything_runs(command, tmp_path, arguments, p
     assert any(place.startswith(path) and message in f"{place}: {told}" for place, told in found.items()), found
     assert len(found) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+class BadCell(SRN):
+    """A cell whose step returns what the test says."""
+
+    returned = ((torch.zeros(2, 2),), ())
+
+    def step(self, from_input, state):
+        return self.returned(state) if callable(self.returned) else self.returned
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (((torch.zeros(2, 1),), ()), "of shapes [(2, 2)] and [], got [(2, 1)] and []"),
+        (torch.zeros(2, 2), "got something else"),
+        ((torch.zeros(2, 2),), "got something else"),
+        (lambda state: state[0] @ torch.zeros(3, 3), "its step fails: RuntimeError: mat1 and mat2"),
+    ],
+)
+def test_a_cell_whose_step_does_not_fit_is_refused(returned, message, monkeypatch):
+    monkeypatch.setattr(BadCell, "returned", returned)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        SequencePredictor.check_network(BadCell(2, 2), SequenceDataModule(ANB2N))

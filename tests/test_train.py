@@ -411,7 +411,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(command, small_data, tmp_path, u
     assert process.returncode == status
     results = json.loads((folder / "results.json").read_text())
     assert results["status"] == ("running" if number == signal.SIGKILL else "interrupted")
-    assert (f"continue with: python train.py resume={folder}" in told) == (number != signal.SIGKILL)
+    assert (f"continue with: python {ROOT / 'train.py'} resume={folder}" in told) == (number != signal.SIGKILL)
     before = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     assert 0 < before < 20 * 75
     outcome = command(f"resume={folder}")
@@ -476,7 +476,7 @@ def test_a_finished_run_can_be_trained_longer(command):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["resume=nowhere"], 1, "nowhere holds no run"),
+        (["resume=nowhere"], 1, "There is no folder nowhere"),
         (["resume={run}", "optimizer.lr=1"], 2, "the run keeps its optimizer.lr; what may change: trainer."),
         (["resume={run}", "trainer.max_epochs=1"], 1, "is trained for 2 epochs, more than trainer.max_epochs=1"),
         (["resume={run}", "trainer.max_epoch=3"], 2, "did you mean max_epochs?"),
@@ -505,7 +505,7 @@ def test_evaluation_gives_the_results_of_the_run(command, finished):
     ("arguments", "status", "message"),
     [
         ([], 2, "usage: eval.py run=<folder of a run>"),
-        (["run=nowhere"], 1, "nowhere holds no run"),
+        (["run=nowhere"], 1, "There is no folder nowhere"),
         (["run={run}", "data.batchsize=3"], 2, "did you mean batch_size?"),
         (["run={run}", "members=4"], 2, "the run keeps its members"),
     ],

@@ -107,7 +107,7 @@ def test_the_counting_srn_is_a_monotone_counter():
     assert (one.point, other.point) == ("stable node", "saddle")
     assert other.ratio == pytest.approx(2, abs=0.05)
     assert abs(found.predicted - found.longest) <= 2
-    assert "by λ = 0.50 a step, under b it leaves one by λ = 2.00 a step; |λ_a|·|λ_b| = 1.00" in str(found)
+    assert "by λ = 0.50, each b takes it away from one by λ = 2.00; |λ_a|·|λ_b| = 1.00" in str(found)
 
 
 def test_a_counter_whose_distances_change_sides_oscillates():
@@ -117,7 +117,7 @@ def test_a_counter_whose_distances_change_sides_oscillates():
     assert found.product == pytest.approx(1, abs=1e-5)
     assert found.longest > 10
     assert abs(found.predicted - found.longest) <= 2
-    assert "an oscillation: under a the state nears a fixed point by λ = −0.50" in str(found)
+    assert "an oscillation: each a brings the state nearer to a fixed point by λ = −0.50" in str(found)
 
 
 def test_two_b_for_each_a_ask_for_the_square_of_the_eigenvalue():
@@ -131,11 +131,11 @@ def test_two_b_for_each_a_ask_for_the_square_of_the_eigenvalue():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"ratio": 0.7}, "under a the distance changes by a factor of 0.70 a step, not by λ = 0.50"),
-        ({"ratio": -0.5}, "under a the distance changes by a factor of −0.50 a step, not by λ = 0.50"),
-        ({"ratio": math.nan}, "under a the distance changes by a factor of nan a step"),
-        ({"eigenvalue": 0.5 + 0.1j}, "the eigenvalue under a is complex"),
-        ({"fit": 0.8}, "under a no distance from the nearest fixed point goes geometrically"),
+        ({"ratio": 0.7}, "each a changes the distance by a factor of 0.70, not by λ = 0.50"),
+        ({"ratio": -0.5}, "each a changes the distance by a factor of −0.50, not by λ = 0.50"),
+        ({"ratio": math.nan}, "each a changes the distance by a factor of nan"),
+        ({"eigenvalue": 0.5 + 0.1j}, "the eigenvalue of the map of a is complex"),
+        ({"fit": 0.8}, "each a does not change the distance from the nearest fixed point by a constant factor"),
     ],
 )
 def test_what_speaks_against_a_direction(change, reason):
@@ -183,7 +183,7 @@ def test_an_untrained_network_does_not_count(build, hidden_size):
     torch.manual_seed(0)
     found = verdict_on(build(2, hidden_size))
     assert found.kind is Kind.UNSOLVED
-    assert str(found).startswith("Does not solve the words that are drawn.")
+    assert str(found).startswith("Does not solve the training words.")
 
 
 def test_constant_states():

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from hudyn.errors import HudynError, Interrupted
 from hudyn.run.run import Run
@@ -17,6 +17,10 @@ UNDER_A_RUN = ("evaluations", "analyses")  # folders in a run's folder that hold
 
 class Runs(list[Run]):
     """Several runs, such as the jobs of a sweep, in the order of their folders."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = f"; choose one of the {len(self)} runs, for example runs[-1].{name}" if hasattr(Run, name) else ""
+        raise AttributeError(f"several runs have no attribute {name}{hint}")
 
     @property
     def table(self) -> "pd.DataFrame":

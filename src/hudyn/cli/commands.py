@@ -76,7 +76,7 @@ def _resume(folder: Path, overrides: list[str]) -> None:
     check_resumable(run, config)
     run.begin(config, resume=True)
     try:
-        with advice_to_resume(folder):
+        with advice_to_resume(folder, config.allowed_targets):
             train(run, resume=True)
         show(run)
     finally:

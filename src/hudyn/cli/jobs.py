@@ -65,7 +65,7 @@ def _run_job(config: DictConfig, failures: list[Exception]) -> float | None:
         from hudyn.run.training import train
 
         collect_garbage_again()
-        with advice_to_resume(run.folder):
+        with advice_to_resume(run.folder, config.allowed_targets):
             train(run)
         if int(os.environ.get("LOCAL_RANK", 0)) == 0:
             show(run)

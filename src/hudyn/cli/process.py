@@ -3,10 +3,11 @@
 import gc
 import io
 import os
+import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -58,12 +59,15 @@ def collect_garbage_again() -> None:
 
 
 @contextmanager
-def advice_to_resume(folder: Path) -> Iterator[None]:
-    """Say how to continue the run in `folder` if it is interrupted."""
+def advice_to_resume(folder: Path, allowed_targets: Sequence[str]) -> Iterator[None]:
+    """Say how to continue the run in `folder`, whose config trusts `allowed_targets`, if it is interrupted."""
     try:
         yield
     except Interrupted as error:
-        error.args = (f"{error}; continue with: python train.py resume={folder}",)
+        program = Path(sys.argv[0])
+        command = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
+        trusted = [f"allowed_targets=[{','.join(allowed_targets)}]"] if allowed_targets else []
+        error.args = (f"{error}; continue with: {shlex.join([*command, f'resume={folder}', *trusted])}",)
         raise
 
 

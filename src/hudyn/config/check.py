@@ -209,7 +209,7 @@ def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iter
             if expected.required and argument not in {*arguments, *ours}:
                 yield Problem(f"{path}.{argument}", f"{name} needs this argument")
     for argument in arguments:
-        if argument in target.arguments and not OmegaConf.is_missing(node, argument):
+        if argument in target.arguments and argument not in ours and not OmegaConf.is_missing(node, argument):
             value = plain(node[argument])
             if not _makes_objects(value) and (message := problem_with(value, target.arguments[argument].annotation())):
                 yield Problem(f"{path}.{argument}", message)

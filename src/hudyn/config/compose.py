@@ -137,7 +137,9 @@ class Composer:
         try:
             return self.files.parse(text)
         except CompositionError as error:
-            self._report(text, f"not an override of the form key=value or group=option ({error})")
+            is_experiment = text in self.files.options("experiment")
+            hint = f"; did you mean experiment={text}?" if is_experiment else f" ({error})"
+            self._report(text, f"not an override of the form key=value or group=option{hint}")
             return None
 
     def _is_choice(self, override: Override) -> bool:

@@ -130,7 +130,7 @@ class ConfigFiles:
             return self._loader.load_configuration(ROOT_CONFIG, list(overrides), run_mode=mode)
         except YAMLError as error:
             raise CompositionError(" ".join(str(error).split())) from error
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: a group set to null
             cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
             text = str(error).split("\nTo append")[0] + cause.split("\n    full_key")[0]
             raise CompositionError(" ".join(text.split())) from error

@@ -53,15 +53,14 @@ class Direction:
     def obstacle(self) -> str | None:
         """Why it is not part of a counter, in words; None if it may be."""
         if not self.fit >= COUNTS:
-            return (
-                f"under {self.symbol} no distance from the nearest fixed point goes geometrically (R² {self.fit:.2f})"
-            )
+            what = "does not change the distance from the nearest fixed point by a constant factor"
+            return f"each {self.symbol} {what} (R² {self.fit:.2f})"
         if abs(self.eigenvalue.imag) > REAL:
-            return f"the eigenvalue under {self.symbol} is complex"
+            return f"the eigenvalue of the map of {self.symbol} is complex"
         value = self.eigenvalue.real
         if not abs(self.ratio - value) <= AGREES * abs(value):
             observed, expected = number_text(self.ratio), number_text(value)
-            return f"under {self.symbol} the distance changes by a factor of {observed} a step, not by λ = {expected}"
+            return f"each {self.symbol} changes the distance by a factor of {observed}, not by λ = {expected}"
         return None
 
 

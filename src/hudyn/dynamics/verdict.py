@@ -69,20 +69,19 @@ class Verdict:
 
     def __str__(self) -> str:
         """The verdict in a sentence or two, with the numbers that it rests on."""
-        lengths = f"N* measured {self.longest}, words drawn up to {self.trained}."
-        if self.predicted is not None:
-            lengths = f"Predicted N* {self.predicted}, measured {self.longest}; words drawn up to {self.trained}."
+        predicted = "" if self.predicted is None else f" (predicted {self.predicted})"
+        lengths = f"N* is {self.longest}{predicted}; the training words go up to n = {self.trained}."
         match self.kind:
             case None:
                 return f"No certificate of counting: {self.reason}."
             case Kind.UNSOLVED:
-                return f"Does not solve the words that are drawn. {lengths}"
+                return f"Does not solve the training words. {lengths}"
             case Kind.LINEAR:
                 return f"Counts in its cells: {'; '.join(cell.describe() for cell in self.cells)}. {lengths}"
             case Kind.MEMORISER:
-                return f"Solves only words up to the longest drawn, without a counter: {self.reason}. {lengths}"
+                return f"Solves only the training words, and is no known counter: {self.reason}. {lengths}"
             case Kind.OTHER:
-                return f"Solves words longer than those drawn, but by no known counter: {self.reason}. {lengths}"
+                return f"Solves more than the training words, but is no known counter: {self.reason}. {lengths}"
         how = "an oscillation" if self.kind is Kind.OSCILLATING else "distances on one side"
         one, other = self.directions
         powers = "·".join(
@@ -90,9 +89,9 @@ class Verdict:
             for direction, ratio in zip(self.directions, self.ratios, strict=True)
         )
         return (
-            f"Counts by {how}: under {one.symbol} the state nears a fixed point by "
-            f"λ = {number_text(one.eigenvalue.real)} a step, under {other.symbol} it leaves one by "
-            f"λ = {number_text(other.eigenvalue.real)} a step; {powers} = {self.product:.2f}. {lengths}"
+            f"Counts by {how}: each {one.symbol} brings the state nearer to a fixed point by "
+            f"λ = {number_text(one.eigenvalue.real)}, each {other.symbol} takes it away from one by "
+            f"λ = {number_text(other.eigenvalue.real)}; {powers} = {self.product:.2f}. {lengths}"
         )
 
     def __repr__(self) -> str:
@@ -162,7 +161,7 @@ def judge(
     read = phases(copied, language)
     verdict = Verdict(Kind.UNSOLVED, longest=longest, trained=language.max_n, ratios=language.ratios)
     if not _solves(copied, language):
-        return replace(verdict, unpredicted="it does not solve the words that are drawn")
+        return replace(verdict, unpredicted="it does not solve the training words")
     cells = counting_cells(copied, language, read) if network.has_context else ()
     verdict = replace(verdict, cells=cells, directions=counting_directions(language, read, maps))
     against_cells = next((cell.obstacle for cell in cells if cell.obstacle), None)

@@ -39,7 +39,10 @@ def montage(rows: Sequence[Sequence[Figure]], title: str, text: str = "") -> Fig
     for row, row_height in zip(images, heights, strict=True):
         left = 0
         for image in row:
-            figure.figimage(image, left, round(top * dpi) - image.shape[0], origin="upper")
+            bottom, dx, dy = round(top * dpi) - image.shape[0], 1 / (dpi * width), 1 / (dpi * height)
+            axes = figure.add_axes((left * dx, bottom * dy, image.shape[1] * dx, image.shape[0] * dy))
+            axes.imshow(image, aspect="auto", interpolation="none")
+            axes.set_axis_off()
             left += image.shape[1]
         top -= row_height
     return figure

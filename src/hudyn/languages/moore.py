@@ -66,10 +66,7 @@ class Difference:
     other: frozenset[str] | None
 
     def __str__(self) -> str:
-        one, other = (
-            "no transition" if output is None else " or ".join(sorted(output)) or "nothing"
-            for output in (self.one, self.other)
-        )
+        one, other = (" or ".join(sorted(output or ())) or "nothing" for output in (self.one, self.other))
         return f"after {self.word}: {one} instead of {other}"
 
 

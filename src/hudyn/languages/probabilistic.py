@@ -1,5 +1,6 @@
 """A probabilistic automaton: every language of bounded memory is one."""
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
@@ -32,7 +33,8 @@ class ProbabilisticAutomaton:
         labels: number that stands for each state in a text, [states].
 
     Raises:
-        ValueError: too many states, or words that are too long.
+        ValueError: a symbol that occurs twice in a state, probabilities that do not add up to 1, too many states, or
+            words that never end or are too long.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class ProbabilisticAutomaton:
         self.alphabet = tuple(alphabet)
         index, states, table = {start: 0}, [start], []
         for number, state in enumerate(states):  # the list grows while it is traversed
-            for symbol, to, probability in moves(state):
+            out = list(moves(state))
+            _check_moves(state, out)
+            for symbol, to, probability in out:
                 if to not in index:
                     if len(states) == MAX_STATES:
                         raise ValueError(f"the language has more than {MAX_STATES:,} states; choose smaller numbers")
@@ -63,6 +67,8 @@ class ProbabilisticAutomaton:
         cumulative = self._probabilities.cumsum(axis=1)
         cumulative[cumulative >= cumulative[:, -1:]] = np.inf  # rounding may leave the last just under 1
         self._thresholds = np.ascontiguousarray(cumulative[:, :-1].T)  # [alphabet - 1, states]
+        if 0 not in targets:
+            raise ValueError(f"no word ends: no move leads back to the start, {start!r}")
         visits = _visits(sources, targets, probabilities)
         length = visits.sum()
         if not 0 < length <= MAX_MEAN_LENGTH:  # rounding gives any number where words hardly ever end
@@ -165,6 +171,19 @@ class ProbabilisticAutomaton:
             self._determined[states],
             starts[starts < len(symbols)],
         )
+
+
+def _check_moves(state: State, moves: Sequence[tuple[str, State, float]]) -> None:
+    """Raise ValueError unless each symbol occurs once, and the probabilities add up to 1."""
+    symbols = [symbol for symbol, _, _ in moves]
+    for symbol in symbols:
+        if symbols.count(symbol) > 1:
+            raise ValueError(
+                f"state {state!r}: the symbol {symbol} occurs {symbols.count(symbol)} times, expected once"
+            )
+    total = sum(probability for _, _, probability in moves)
+    if not math.isclose(total, 1, abs_tol=1e-6):
+        raise ValueError(f"state {state!r}: expected probabilities that add up to 1, got {total:g}")
 
 
 def _visits(sources: np.ndarray, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

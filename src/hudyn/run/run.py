@@ -58,10 +58,7 @@ class Run:
         """
         run = cls(folder, allowed_targets)
         if not run._config_path.is_file():
-            raise HudynError(
-                f"{folder} holds no run: it has no config.yaml.\n"
-                "Name a folder that train.py wrote, such as outputs/kmnist_lin/2026-01-31_12-00-00."
-            )
+            raise HudynError(_no_run(folder))
         return run
 
     def begin(self, config: DictConfig, resume: bool = False) -> None:
@@ -184,3 +181,11 @@ class Run:
     def __repr__(self) -> str:
         lines = [f"  {name}: {measure!r}" for name, measure in sorted(self.metrics.items())]
         return "\n".join([f"{self.record.experiment}, {self.status}, {self.folder}", *lines])
+
+
+def _no_run(folder: Path) -> str:
+    """Why `folder` is not that of a run, and what to name instead."""
+    if inside := sorted(path.parent for path in folder.glob("*/config.yaml")):
+        return f"{folder} holds {len(inside)} runs; name one of them. The latest: {inside[-1]}"
+    problem = f"{folder} holds no run: it has no config.yaml." if folder.is_dir() else f"There is no folder {folder}."
+    return f"{problem}\nName a folder that train.py wrote, such as outputs/kmnist_lin/2026-01-31_12-00-00."

@@ -136,11 +136,11 @@ def _sentences_on_all(members: Sequence[Member], best: Member, shares: Sequence[
     """How many members work in which way, in a sentence; nothing for a single member."""
     if len(members) == 1:
         return []
-    parts = [f"{share.kind} {share.members}" for share in shares]
+    sentences = [f"{len(members)} networks" + ": " * bool(shares) + ", ".join(f"{s.kind} {s.members}" for s in shares)]
     if best.analysis.language_automaton:
         equivalent = sum(bool(member.analysis.equivalent) for member in members)
-        parts.append(f"automaton equivalent to the language's own {equivalent}")
-    return [f"{len(members)} networks: {', '.join(parts)}. The best, seed {best.seed}:"]
+        sentences.append(f"The automata of {equivalent} are equivalent to the language's own")
+    return [". ".join([*sentences, f"The best is seed {best.seed}:"])]
 
 
 def _learned(analysis: Analysis) -> list[str]:

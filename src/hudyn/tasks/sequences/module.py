@@ -86,12 +86,13 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
 
     @classmethod
     def check_network(cls, network: nn.Module, data: SequenceDataModule) -> None:
-        """Raise ValueError unless `network` is recurrent and has the language's alphabet."""
+        """Raise ValueError unless `network` is recurrent, has the language's alphabet, and can read a symbol."""
         if not isinstance(network, RecurrentNetwork):
             raise ValueError("expected a recurrent network: hudyn.networks.SRN, LSTM or GRU, or a RecurrentNetwork")
         symbols = len(data.language.alphabet)
         if network.alphabet_size != symbols:
             raise ValueError(f"expected alphabet_size {symbols}, got {network.alphabet_size}")
+        _check_step(network)
 
     def criteria(self) -> Sequence[Criterion]:
         """The largest N*, or where the language does not count, success; then the lowest excess."""
@@ -193,3 +194,24 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
 
 
 SequenceStudy: TypeAlias = Study[SequencePredictor, SequenceDataModule]
+
+
+@torch.no_grad()
+def _check_step(network: RecurrentNetwork) -> None:
+    """Raise ValueError unless `network.step` returns the state and the gates, of the right shapes."""
+    shape = 2, network.hidden_size
+    expected = [shape] * (1 + network.has_context), [shape] * len(network.gate_names)
+    try:
+        returned = network.step(network.from_input(torch.zeros(2, dtype=torch.long)), network.initial_state(2))
+    except Exception as error:
+        raise ValueError(f"its step fails: {type(error).__name__}: {error}") from error
+    try:
+        state, gates = returned
+        given = [tuple(part.shape) for part in state], [tuple(part.shape) for part in gates]
+    except (TypeError, ValueError, AttributeError):
+        given = None
+    if given != expected:
+        raise ValueError(
+            f"for a batch of 2, expected its step to return (state, gates) of shapes {expected[0]} and {expected[1]}, "
+            f"got {'something else' if given is None else f'{given[0]} and {given[1]}'}"
+        )
