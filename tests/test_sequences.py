@@ -91,7 +91,7 @@ def test_batches_cannot_be_streamed():
 def perfect(texts):
     """Logits of the true distributions, of one member, and their logarithms and choices."""
     logits = texts.probabilities.log().clamp(min=-60)[None]
-    return logits, scores.log_probabilities(logits), scores.likeliest(logits)
+    return logits, scores.log_probabilities(logits), scores.most_probable(logits)
 
 
 @pytest.mark.parametrize("language", [ANB2N, Palindrome()])
@@ -119,7 +119,7 @@ def test_one_wrong_symbol_is_counted_once():
     logits, *_ = perfect(texts)
     assert int(texts.determined.sum()) == 6
     logits[0, 0, 5] = torch.tensor([-1.0, 1.0])  # after the word, b in place of a
-    choices, logs = scores.likeliest(logits), scores.log_probabilities(logits)
+    choices, logs = scores.most_probable(logits), scores.log_probabilities(logits)
     assert scores.determined_right(choices, texts.probabilities, texts.determined).item() == pytest.approx(5 / 6)
     least = 1 / (1 + math.exp(2)) - 0.5
     assert scores.margin(logs, texts.probabilities, texts.determined).item() == pytest.approx(least)

@@ -15,7 +15,7 @@ from hudyn.dynamics.fixed_points import SymbolMap
 from hudyn.dynamics.maps import in_double
 from hudyn.languages import Countable, Language
 from hudyn.languages.moore import EXPONENTS
-from hudyn.metrics.sequences import ScoredTexts, determined_right, likeliest
+from hudyn.metrics.sequences import ScoredTexts, determined_right, most_probable
 from hudyn.networks.recurrent import RecurrentNetwork
 
 PRODUCT = (0.8, 1.25)  # of |λ_a|^ratio · |λ_b|^ratio in a counter
@@ -185,7 +185,7 @@ def _solves(network: RecurrentNetwork, language: Countable) -> bool:
     """Whether every determined symbol of the words in the texts, each after each, is predicted as the likeliest."""
     texts = ScoredTexts.of([language.annotate(pair) for pair in word_pairs(language)])
     logits = network.run(texts.symbols).logits
-    return determined_right(likeliest(logits[None]), texts.probabilities, texts.determined).item() == 1
+    return determined_right(most_probable(logits[None]), texts.probabilities, texts.determined).item() == 1
 
 
 def _against_directions(verdict: Verdict) -> str | None:

@@ -1,7 +1,8 @@
 """Which kernel trains a population: one table of the fused kernels, and one function that chooses."""
 
 import importlib.util
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -15,20 +16,17 @@ from hudyn.networks.recurrent import GRU, LSTM, SRN, RecurrentNetwork
 from hudyn.population import Population
 
 Kernel = Literal["auto", "reference", "numba", "triton"]
+FUSED = ("numba", "triton")
 DEVICES = {"numba": "cpu", "triton": "cuda"}
 MAX_TRITON_UNITS = 128  # beyond, Triton's blocks no longer fit into registers
 
 
 class Row(NamedTuple):
-    """The fused kernels of one class of networks.
+    """The fused kernels of one class of networks."""
 
-    Attributes:
-        kernels: in the order in which ``auto`` tries them: ``dense`` is the chain rule in torch's operations.
-        parameters: of a recurrent cell, the names of its parameters in the kernels' order.
-    """
-
-    kernels: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()  # in the order in which ``auto`` tries them; ``dense`` is the chain rule in torch
+    parameters: tuple[str, ...] = ()  # of a recurrent cell: their names in the kernels' order
+    cell: Callable[[Any], str] = str  # name of a recurrent network's cell
 
 
 # Every other network, subclasses included, has only the reference: its own forward and torch's autograd.
@@ -36,9 +34,9 @@ TABLE: dict[type[nn.Module], Row] = {
     NetLin: Row(("dense",)),
     NetFull: Row(("dense",)),
     GridMLP: Row(("numba",)),
-    SRN: Row(("numba", "triton"), SRNParameters._fields),
-    LSTM: Row(("numba", "triton"), LSTMParameters._fields),
-    GRU: Row(("numba", "triton"), GRUParameters._fields),
+    SRN: Row(FUSED, SRNParameters._fields, lambda srn: "srn_relu" if srn.activation == "relu" else "srn"),
+    LSTM: Row(FUSED, LSTMParameters._fields, lambda lstm: "lstm" if lstm.peepholes is None else "lstm_peepholes"),
+    GRU: Row(FUSED, GRUParameters._fields, lambda gru: "gru"),
 }
 
 

@@ -64,7 +64,4 @@ def reference(
 def _copy_members(members: Tensor, sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
     """Copy the values of some members, bool [members], from each source to its target."""
     for source, target in zip(sources, targets, strict=True):
-        if len(members) == 1:
-            target.copy_(torch.where(members[0], source, target))
-        else:
-            target[members] = source[members]
+        target.view(len(members), -1)[members] = source.view(len(members), -1)[members]

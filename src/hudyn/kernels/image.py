@@ -41,8 +41,7 @@ def reference(
     Returns:
         log-probabilities of the classes, [members, batch, classes].
     """
-    for parameter in population.parameters():
-        parameter.grad = None
+    population.zero_grad()
     outputs = population(images, per_member, update)  # [members, batch, classes]
     (member_losses(outputs, targets).sum() / divisor).backward()
     return outputs.detach().log_softmax(-1)

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.optim import Optimizer
 
 from hudyn.kernels.dispatch import TABLE, Kernel, choose, optimizer_obstacle
-from hudyn.networks.recurrent import LSTM, SRN, RecurrentNetwork, State
+from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.population import Population, member_vectors
 
 Losses = Callable[[Population, Tensor, Tensor, State], tuple[Tensor, State]]
@@ -197,9 +197,7 @@ recurrent_losses.register_autograd(_scale_gradients, setup_context=_keep_gradien
 
 def cell_name(network: RecurrentNetwork) -> str:
     """The cell of `network`: ``srn``, ``srn_relu``, ``lstm``, ``lstm_peepholes``, ``gru``."""
-    relu = isinstance(network, SRN) and network.activation == "relu"
-    peepholes = isinstance(network, LSTM) and network.peepholes is not None
-    return type(network).__name__.lower() + ("_relu" if relu else "_peepholes" if peepholes else "")
+    return TABLE[type(network)].cell(network)
 
 
 def _network(population: Population) -> RecurrentNetwork:
@@ -209,16 +207,12 @@ def _network(population: Population) -> RecurrentNetwork:
 
 def _initial_state(population: Population) -> Tensor:
     """The networks' initial state, [states, members, hidden]."""
-    network = _network(population)
-    shape = 1 + network.has_context, population.members, network.hidden_size
-    if isinstance(network, SRN):
-        return network.activate(network.initial_hidden).view(shape)
-    return network.bias.new_zeros(shape)
+    return torch.stack(_network(population).initial_state(population.members))
 
 
 def _initial_parameters(network: RecurrentNetwork) -> list[nn.Parameter]:
     """The parameters that set the initial state."""
-    return [network.initial_hidden] if isinstance(network, SRN) else []
+    return [parameter for name, parameter in network.named_parameters() if name == "initial_hidden"]
 
 
 def _parameters(network: RecurrentNetwork) -> list[nn.Parameter]:

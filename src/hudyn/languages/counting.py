@@ -64,16 +64,16 @@ class Counting:
         self.entropy = float(possible @ np.log(1 / possible) / mean_length)
 
     def up_to(self, max_n: int) -> "Counting":
-        """The same language with another `max_n`; n is uniform where `distribution` was given as probabilities."""
+        """See `Countable.up_to`; n is uniform where `distribution` was given as probabilities."""
         kept = self._distribution if isinstance(self._distribution, str) else "uniform"
         return Counting(self.ratios, max_n, kept)
 
     def text(self, words: int, generator: np.random.Generator) -> Text:
-        """Draw `words` words independently and join them."""
+        """See `Language.text`."""
         return self.annotate(self._draw(words, generator))
 
     def symbols(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Symbols and starts of the same `text`, without its annotations."""
+        """See `Language.symbols`."""
         blocks, ends = self._blocks(self._draw(words, generator))
         return self._spell(blocks), (ends - blocks)[:: len(self.alphabet)]
 
@@ -127,22 +127,15 @@ class Counting:
         return np.repeat(np.tile(np.arange(alphabet), len(blocks) // alphabet), blocks)
 
     def accepts(self, word: str) -> bool:
-        """Whether `word` is exactly one word, of any n ≥ 1.
-
-        Raises:
-            ValueError: an unknown symbol.
-        """
+        """See `Language.accepts`; n may exceed `max_n`."""
         symbols = encode(word, self.alphabet)
         n, rest = divmod(len(symbols), int(self._ratios.sum()))
         return n > 0 and rest == 0 and np.array_equal(symbols, self.word(n))
 
     def read(self, symbols: str) -> Text:
-        """Annotate a text: words joined, the last of which may be unfinished; n may exceed max_n.
+        """See `Language.read`; n may exceed `max_n`.
 
         A last word beyond max_n that breaks off in its a's is assumed to have no more a's.
-
-        Raises:
-            ValueError: an unknown symbol, or a symbol that cannot follow those before it.
         """
         encoded = encode(symbols, self.alphabet)
         in_first = np.concatenate([[0], encoded == 0, [0]])
@@ -161,11 +154,7 @@ class Counting:
         return Text(encoded, text.probabilities[:length], text.states[:length], text.determined[:length], text.starts)
 
     def automaton(self, joined: bool = True) -> MooreMachine:
-        """The minimal automaton of the words up to `max_n`; after an a, an a or a b may come, since n is open.
-
-        Args:
-            joined: whether the next word follows at the end of a word; otherwise the automaton stops there.
-        """
+        """See `HasAutomaton.automaton`: of the words up to `max_n`. After an a, an a or a b may come, for n is open."""
         targets: list[list[int | None]] = [[None] * len(self.alphabet)]  # a tree whose leaves are the ends of words
         outputs, prefixes = [frozenset(self.alphabet[:1])], [""]
         for n in range(1, self.max_n + 1):

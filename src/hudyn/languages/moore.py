@@ -15,18 +15,12 @@ class MooreMachine:
     """A deterministic automaton whose output in each state is the set of symbols that may come next (Moore 1956).
 
     It starts in state 0.
-
-    Attributes:
-        alphabet: the symbols.
-        targets: state that each symbol leads to, None where there is no transition, [states][alphabet].
-        outputs: symbols that may come next, [states]; None where they are unknown.
-        names: name of each state, [states].
     """
 
-    alphabet: tuple[str, ...]
-    targets: tuple[tuple[int | None, ...], ...]
-    outputs: tuple[frozenset[str] | None, ...]
-    names: tuple[str, ...]
+    alphabet: tuple[str, ...]  # the symbols
+    targets: tuple[tuple[int | None, ...], ...]  # state that each symbol leads to, None for none, [states][alphabet]
+    outputs: tuple[frozenset[str] | None, ...]  # symbols that may come next, [states]; None where they are unknown
+    names: tuple[str, ...]  # name of each state, [states]
 
     def __len__(self) -> int:
         """Number of states."""
@@ -53,17 +47,11 @@ class MooreMachine:
 
 @dataclass(frozen=True)
 class Difference:
-    """The shortest word after which two automata expect different symbols.
+    """The shortest word after which two automata expect different symbols."""
 
-    Attributes:
-        word: the word.
-        one: symbols that may come next in the first automaton; None if it has no transition for the last symbol.
-        other: the same for the second automaton.
-    """
-
-    word: str
-    one: frozenset[str] | None
-    other: frozenset[str] | None
+    word: str  # the word
+    one: frozenset[str] | None  # symbols that may come next in the first automaton; None without a transition
+    other: frozenset[str] | None  # the same in the second automaton
 
     def __str__(self) -> str:
         one, other = (" or ".join(sorted(output or ())) or "nothing" for output in (self.one, self.other))

@@ -76,12 +76,12 @@ class ProbabilisticAutomaton:
         self.entropy = float(visits[sources] @ (probabilities * np.log(1 / probabilities)) / length)
 
     def text(self, words: int, generator: np.random.Generator) -> Text:
-        """Draw `words` words independently and join them."""
+        """See `Language.text`."""
         symbols, states, _ = self._draw(words, generator)
         return self._annotated(symbols, states)
 
     def symbols(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Symbols and starts of the same `text`, without its annotations."""
+        """See `Language.symbols`."""
         symbols, _, starts = self._draw(words, generator)
         return symbols, starts
 
@@ -108,20 +108,12 @@ class ProbabilisticAutomaton:
         return symbols, states, starts
 
     def accepts(self, word: str) -> bool:
-        """Whether `word` is exactly one word.
-
-        Raises:
-            ValueError: an unknown symbol.
-        """
+        """See `Language.accepts`."""
         states = self._states(encode(word, self.alphabet))
         return len(states) == len(word) and states.count(0) == 1 and states[-1] == 0
 
     def read(self, symbols: str) -> Text:
-        """Annotate a text: words joined, the last of which may be unfinished.
-
-        Raises:
-            ValueError: an unknown symbol, or a symbol that cannot follow those before it.
-        """
+        """See `Language.read`."""
         encoded = encode(symbols, self.alphabet)
         states = self._states(encoded)
         if len(states) < len(symbols):
@@ -130,11 +122,7 @@ class ProbabilisticAutomaton:
         return self._annotated(encoded, np.array(states, dtype=np.int64))
 
     def automaton(self, joined: bool = True) -> MooreMachine:
-        """The minimal automaton whose output is the set of symbols that may come next.
-
-        Args:
-            joined: whether the next word follows at the end of a word; otherwise the automaton stops there.
-        """
+        """See `HasAutomaton.automaton`."""
         rows = self.targets.tolist()
         targets: list[list[int | None]] = [[None if target < 0 else target for target in row] for row in rows]
         outputs = [

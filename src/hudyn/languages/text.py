@@ -11,22 +11,13 @@ CONTEXT = 20  # symbols before a misplaced one that the error shows
 
 @dataclass(frozen=True)
 class Text:
-    """Words of a language, joined.
+    """Words of a language, joined."""
 
-    Attributes:
-        symbols: indices into the alphabet, int64 [length].
-        probabilities: true distribution of the symbol after each position, given all symbols up to it; float64
-            [length, alphabet].
-        states: state label after each symbol, float64 [length].
-        determined: whether the next symbol is determined (one symbol has probability 1), bool [length].
-        starts: index of the first symbol of each word, int64 [words].
-    """
-
-    symbols: np.ndarray
-    probabilities: np.ndarray
-    states: np.ndarray
-    determined: np.ndarray
-    starts: np.ndarray
+    symbols: np.ndarray  # indices into the alphabet, int64 [length]
+    probabilities: np.ndarray  # true distribution of the symbol that follows, float64 [length, alphabet]
+    states: np.ndarray  # state label after each symbol, float64 [length]
+    determined: np.ndarray  # whether the next symbol is determined (one symbol has probability 1), bool [length]
+    starts: np.ndarray  # index of the first symbol of each word, int64 [words]
 
 
 class Language(Protocol):

@@ -11,19 +11,12 @@ from torchmetrics.utilities import dim_zero_cat
 
 @dataclass(frozen=True)
 class Choices:
-    """The predictions of all members on one split.
+    """The predictions of all members on one split."""
 
-    Attributes:
-        choices: predicted class, [members, items].
-        confidences: its predicted probability, [members, items].
-        targets: true class, [items].
-        losses: mean negative log-likelihood of the true class in nats, [members].
-    """
-
-    choices: Tensor
-    confidences: Tensor
-    targets: Tensor
-    losses: Tensor
+    choices: Tensor  # predicted class, [members, items]
+    confidences: Tensor  # its predicted probability, [members, items]
+    targets: Tensor  # true class, [items]
+    losses: Tensor  # mean negative log-likelihood of the true class in nats, [members]
 
     @classmethod
     def collected(cls, by: "MemberChoices", members: int) -> "Choices":

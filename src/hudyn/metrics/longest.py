@@ -3,8 +3,10 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from hudyn.languages import Countable
+from hudyn.networks.recurrent import State
 from hudyn.population import Population
 
 FIRST_NUMBERS = 4  # n tried at first; twice as many each time after, since most networks fail early,
@@ -45,37 +47,22 @@ def longest(population: Population, language: Countable, most: int) -> Tensor:
     return reached
 
 
-def _after_first_symbol(population: Population, language: Countable) -> tuple[Tensor, ...]:
+def _after_first_symbol(population: Population, language: Countable) -> State:
     """States after a first a: alone, and after each word in the texts, [members, contexts, hidden] each."""
-    contexts = [np.array([], np.int64), *(language.word(n) for n in range(1, language.max_n + 1))]
+    words = [np.empty(0, np.int64), *(language.word(n) for n in range(1, language.max_n + 1))]
     states = []
-    for before in contexts:
-        symbols = torch.from_numpy(np.append(before, 0)).expand(population.members, 1, -1)
-        _, *trajectories = population.map(symbols)
+    for word in words:
+        _, *trajectories = population.map(torch.from_numpy(np.append(word, 0)).expand(population.members, 1, -1))
         states.append([part[:, 0, -1] for part in trajectories])
     return tuple(torch.stack(parts, dim=1) for parts in zip(*states, strict=True))
 
 
 def _try(
-    population: Population,
-    alive: Tensor,
-    language: Countable,
-    numbers: np.ndarray,
-    states: tuple[Tensor, ...],
-    first: bool,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Whether the words of `numbers` are correct, and the states after the a's of the last.
+    population: Population, alive: Tensor, language: Countable, numbers: np.ndarray, states: State, first: bool
+) -> tuple[Tensor, State]:
+    """Whether the words of `numbers` are correct, bool [alive, contexts, numbers], and the states after the last's a's.
 
-    Args:
-        population: recurrent networks.
-        alive: the members that are tried.
-        language: what they predict.
-        numbers: consecutive n.
-        states: after the a's of the previous n, [alive, contexts, hidden] each; after one a if `first`.
-        first: whether `numbers` begin with 1.
-
-    Returns:
-        bool [alive, contexts, numbers], and states [alive, contexts, hidden].
+    `states`, [alive, contexts, hidden] each, are those after the a's of the number before; after one a if `first`.
     """
     ratio, contexts = int(language.ratios[0]), states[0].shape[1]
     reads = ratio * len(numbers) - first
@@ -86,14 +73,10 @@ def _try(
         trajectories = [torch.cat([part, more], dim=2) for part, more in zip(trajectories, after, strict=True)]
     places = torch.arange(len(numbers)) * ratio + (ratio - 1 if first else ratio)
     turning = [part[:, :, places] for part in trajectories]  # after all a's, [alive, contexts, numbers, hidden]
-    shape = len(alive), contexts, len(numbers)
     now = tuple(part.flatten(1, 2) for part in turning)  # [alive, rows, hidden]
-    rests = [np.append(language.word(int(n))[ratio * n :], 0) for n in numbers]
+    rests = [torch.from_numpy(np.append(language.word(int(n))[ratio * n :], 0)) for n in numbers]
     lengths = torch.tensor([len(rest) - 1 for rest in rests]).repeat(contexts)  # [rows]
-    table = np.zeros((len(rests), max(map(len, rests))), np.int64)
-    for row, rest in zip(table, rests, strict=True):
-        row[: len(rest)] = rest
-    symbols = torch.from_numpy(table).repeat(contexts, 1)  # [rows, time + 1]
+    symbols = pad_sequence(rests, batch_first=True).repeat(contexts, 1)  # [rows, time + 1]
     right = torch.ones(len(alive), len(symbols), dtype=torch.bool)
     for begin in range(0, symbols.shape[1] - 1, SYMBOLS_AT_ONCE):
         end = min(begin + SYMBOLS_AT_ONCE, symbols.shape[1] - 1)
@@ -103,4 +86,4 @@ def _try(
         right &= ((logits.argmax(-1) == symbols[:, begin + 1 : end + 1]) | over).all(dim=2)
         if not right.any():
             break
-    return right.view(shape), tuple(part[:, :, -1] for part in turning)
+    return right.view(len(alive), contexts, len(numbers)), tuple(part[:, :, -1] for part in turning)

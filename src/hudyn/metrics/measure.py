@@ -22,15 +22,10 @@ class MeasureKind(StrEnum):
 
 @dataclass(frozen=True)
 class Measure:
-    """The values of one measure over a population.
+    """The values of one measure over a population."""
 
-    Attributes:
-        values: one for each member, NaN for a member without a value, float64 [members].
-        kind: rate, time or value.
-    """
-
-    values: Tensor
-    kind: MeasureKind = MeasureKind.VALUE
+    values: Tensor  # one for each member, NaN for a member without a value, float64 [members]
+    kind: MeasureKind = MeasureKind.VALUE  # rate, time or value
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", torch.as_tensor(self.values).detach().cpu().double())

@@ -1,10 +1,12 @@
 """Scores of next-symbol prediction against the true distribution of the language."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from hudyn.languages import Text
 
@@ -13,45 +15,32 @@ ASSUMED = (0.8, 0.2)  # probability of a and b after an a, as the assignment's s
 
 @dataclass
 class ScoredTexts:
-    """Texts on which networks are scored, one a row, padded.
+    """Texts on which networks are scored, one a row, padded."""
 
-    Attributes:
-        symbols: indices into the alphabet, [texts, time].
-        read: whether a position holds a symbol, not padding, bool [texts, time].
-        probabilities: true distribution of the next symbol, [texts, time, alphabet].
-        determined: whether the next symbol is determined, bool [texts, time].
-        states: state labels, [texts, time].
-    """
-
-    symbols: Tensor
-    read: Tensor
-    probabilities: Tensor
-    determined: Tensor
-    states: Tensor
+    symbols: Tensor  # indices into the alphabet, [texts, time]
+    read: Tensor  # whether a position holds a symbol, not padding, bool [texts, time]
+    probabilities: Tensor  # true distribution of the next symbol, [texts, time, alphabet]
+    determined: Tensor  # whether the next symbol is determined, bool [texts, time]
+    states: Tensor  # state labels, [texts, time]
 
     @classmethod
     def of(cls, texts: list[Text]) -> "ScoredTexts":
         """Pad texts to the longest."""
-        longest = max(len(text.symbols) for text in texts)
 
-        def padded(parts: list[np.ndarray]) -> Tensor:
-            table = np.zeros((len(parts), longest, *parts[0].shape[1:]), parts[0].dtype)
-            for row, part in zip(table, parts, strict=True):
-                row[: len(part)] = part
-            return torch.from_numpy(table)
+        def padded(parts: Iterable[np.ndarray]) -> Tensor:
+            return pad_sequence([torch.from_numpy(part) for part in parts], batch_first=True)
 
         return cls(
-            padded([text.symbols for text in texts]),
-            padded([np.ones(len(text.symbols), bool) for text in texts]),
-            padded([text.probabilities for text in texts]).float(),
-            padded([text.determined for text in texts]),
-            padded([text.states for text in texts]),
+            padded(text.symbols for text in texts),
+            padded(np.ones(len(text.symbols), bool) for text in texts),
+            padded(text.probabilities for text in texts).float(),
+            padded(text.determined for text in texts),
+            padded(text.states for text in texts),
         )
 
     def to(self, device: torch.device) -> "ScoredTexts":
         """The same texts on a device."""
-        parts = (self.symbols, self.read, self.probabilities, self.determined, self.states)
-        return ScoredTexts(*(part.to(device) for part in parts))
+        return ScoredTexts(**{name: part.to(device) for name, part in vars(self).items()})
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -62,7 +51,7 @@ def log_probabilities(logits: Tensor) -> Tensor:
     return logits.movedim(-1, 0).contiguous().double().log_softmax(0).movedim(0, -1)
 
 
-def likeliest(logits: Tensor) -> Tensor:
+def most_probable(logits: Tensor) -> Tensor:
     """The most probable symbol, the first of equals, [members, texts, time]; faster than argmax for few symbols."""
     most, found = logits[..., 0], torch.zeros(logits.shape[:-1], dtype=torch.int64, device=logits.device)
     for symbol in range(1, logits.shape[-1]):

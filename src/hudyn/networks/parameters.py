@@ -7,19 +7,12 @@ from torch import nn
 
 @dataclass(frozen=True)
 class LayerParameters:
-    """Parameters of one layer.
+    """Parameters of one layer."""
 
-    Attributes:
-        layer: its name in the network.
-        kind: its class.
-        arithmetic: the sizes of each tensor multiplied, the tensors added, weights first: ``32·1·5·5 + 32``.
-        parameters: their number.
-    """
-
-    layer: str
-    kind: str
-    arithmetic: str
-    parameters: int
+    layer: str  # its name in the network
+    kind: str  # its class
+    arithmetic: str  # the sizes of each tensor multiplied, the tensors added, weights first: ``32·1·5·5 + 32``
+    parameters: int  # their number
 
 
 def layer_parameters(network: nn.Module) -> list[LayerParameters]:

@@ -17,19 +17,12 @@ State = tuple[Tensor, ...]  # hidden state, then context (cell) state where ther
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The activations of a recurrent network at each symbol of some sequences.
+    """The activations of a recurrent network at each symbol of some sequences."""
 
-    Attributes:
-        logits: of the next symbol, after each symbol, [batch, time, alphabet].
-        hidden: hidden state after each symbol, [batch, time, hidden].
-        context: context (cell) state after each symbol, [batch, time, hidden]; None for networks without one.
-        gates: activation of each gate at each symbol, by its name, [batch, time, hidden].
-    """
-
-    logits: Tensor
-    hidden: Tensor
-    context: Tensor | None
-    gates: dict[str, Tensor] = field(default_factory=dict)
+    logits: Tensor  # of the next symbol, after each symbol, [batch, time, alphabet]
+    hidden: Tensor  # hidden state after each symbol, [batch, time, hidden]
+    context: Tensor | None  # context (cell) state after each symbol, [batch, time, hidden]; None without one
+    gates: dict[str, Tensor] = field(default_factory=dict)  # activation of each gate by its name, [batch, time, hidden]
 
     @property
     def states(self) -> Tensor:

@@ -21,7 +21,6 @@ class Workspace(NamedTuple):
     squashed: np.ndarray  # tanh of the context states
     gates: np.ndarray  # gates, and what they gate, at each symbol, [time, 4, hidden]
     d_hidden: np.ndarray  # derivatives by the hidden state after each symbol, [time, hidden]
-    carry: np.ndarray  # derivatives by the state, carried back through time, [2, hidden]
     nets: np.ndarray  # net inputs, or derivatives by them, [4 · hidden]
     probabilities: np.ndarray  # unnormalised, of the next symbol, [alphabet]
 
@@ -52,8 +51,11 @@ def forward(cell, text, length, weights, work):
 
 
 @operation
-def backward(cell, text, length, d_start, weights, slopes, work):
-    """Add the gradients of `forward` to `slopes` and set `d_start`, given `work.d_hidden` (Werbos 1990)."""
+def backward(cell, text, length, carry, weights, slopes, work):
+    """Add the gradients of `forward` to `slopes`, given `work.d_hidden` (Werbos 1990).
+
+    `carry`, [states, hidden], is 0 at first. It carries derivatives by the state back through time, to the start.
+    """
     raise NotImplementedError
 
 
@@ -63,8 +65,8 @@ def workspace(positions, cell, dtype):
     size = cell.hidden_size
     return Workspace(
         np.empty((positions, size), dtype), np.empty((positions, size), dtype), np.empty((positions, size), dtype),
-        np.empty((positions, 4, size), dtype), np.empty((positions, size), dtype), np.empty((2, size), dtype),
-        np.empty(4 * size, dtype), np.empty(cell.alphabet_size, dtype),
+        np.empty((positions, 4, size), dtype), np.empty((positions, size), dtype), np.empty(4 * size, dtype),
+        np.empty(cell.alphabet_size, dtype),
     )  # fmt: skip
 
 
@@ -72,6 +74,17 @@ def workspace(positions, cell, dtype):
 def take(vector, rows, columns):
     """The first elements of `vector` as a matrix, and the rest."""
     return vector[: rows * columns].reshape((rows, columns)), vector[rows * columns :]
+
+
+@inlined
+def add_up(deltas, symbol, before, carry, weights, slopes):
+    """Add what derivatives by the net inputs W x + U h + b contribute to the slopes and to `carry`, [hidden]."""
+    for row in range(len(deltas)):
+        slopes.input_weight[row, symbol] += deltas[row]
+        slopes.bias[row] += deltas[row]
+        for other in range(len(carry)):
+            slopes.hidden_weight[row, other] += deltas[row] * before[other]
+            carry[other] += deltas[row] * weights.hidden_weight[row, other]
 
 
 @inlined

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,11 +63,9 @@ def share_out(work: Callable[[np.ndarray], None], indices: np.ndarray) -> None:
         list(_pool(len(blocks)).map(work, blocks))
 
 
+@cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    if workers not in _pools:
-        _pools[workers] = ThreadPoolExecutor(workers)
-    return _pools[workers]
+    return ThreadPoolExecutor(workers)
 
 
 _implementations: dict[tuple[Callable[..., Any], type], Callable[..., Any]] = {}
-_pools: dict[int, ThreadPoolExecutor] = {}

@@ -46,32 +46,25 @@ def _forward(cell, text, length, weights, work):
 
 
 @implements(backward, Cell)
-def _backward(cell, text, length, d_start, weights, slopes, work):
-    size, hidden, gates, deltas = cell.hidden_size, work.hidden, work.gates, work.nets
-    carry, gated = work.carry[0], work.carry[1]
+def _backward(cell, text, length, carry, weights, slopes, work):
+    size, hidden, gates, deltas, carried = cell.hidden_size, work.hidden, work.gates, work.nets, carry[0]
     u, d_w, d_u, d_bias = weights.hidden_weight, slopes.input_weight, slopes.hidden_weight, slopes.bias
-    for unit in range(size):
-        carry[unit] = 0
     for time in range(length - 1, -1, -1):
         for unit in range(size):
             reset, update = gates[time, 0, unit], gates[time, 1, unit]
             candidate, recurrent = gates[time, 2, unit], gates[time, 3, unit]
-            d_hidden = work.d_hidden[time, unit] + carry[unit]
+            d_hidden = work.d_hidden[time, unit] + carried[unit]
             to_candidate = d_hidden * (ONE - update) * (ONE - candidate * candidate)
             deltas[unit] = to_candidate * recurrent * reset * (ONE - reset)
             deltas[size + unit] = d_hidden * (hidden[time, unit] - candidate) * update * (ONE - update)
             deltas[2 * size + unit] = to_candidate
-            gated[unit] = to_candidate * reset
-            carry[unit] = d_hidden * update
+            deltas[3 * size + unit] = to_candidate * reset  # by the candidate's part from the hidden state
+            slopes.candidate_bias[unit] += to_candidate * reset
+            carried[unit] = d_hidden * update
         for row in range(3 * size):
             d_w[row, text[time]] += deltas[row]
             d_bias[row] += deltas[row]
-            delta = deltas[row]  # by what reaches the unit from the hidden state
-            if row >= 2 * size:
-                delta = gated[row - 2 * size]
-                slopes.candidate_bias[row - 2 * size] += delta
+            delta = deltas[row] if row < 2 * size else deltas[row + size]
             for other in range(size):
                 d_u[row, other] += delta * hidden[time, other]
-                carry[other] += delta * u[row, other]
-    for unit in range(size):
-        d_start[0, unit] = carry[unit]
+                carried[other] += delta * u[row, other]

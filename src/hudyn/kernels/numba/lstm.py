@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from hudyn.kernels.cells import LSTMParameters
-from hudyn.kernels.numba.cell import ONE, backward, forward, parameters_of, sigmoid, take, tanh
+from hudyn.kernels.numba.cell import ONE, add_up, backward, forward, parameters_of, sigmoid, take, tanh
 from hudyn.kernels.numba.compile import implements
 
 
@@ -55,21 +55,18 @@ def _forward(cell, text, length, weights, work):
 
 
 @implements(backward, Cell)
-def _backward(cell, text, length, d_start, weights, slopes, work):
+def _backward(cell, text, length, carry, weights, slopes, work):
     size, peepholes, d_peepholes = cell.hidden_size, weights.peepholes, slopes.peepholes
-    u, d_w, d_u, d_bias = weights.hidden_weight, slopes.input_weight, slopes.hidden_weight, slopes.bias
     hidden, context, gates, deltas = work.hidden, work.context, work.gates, work.nets
-    carry, carry_context = work.carry[0], work.carry[1]
-    for unit in range(size):
-        carry[unit], carry_context[unit] = 0, 0
+    carried, carried_context = carry[0], carry[1]
     for time in range(length - 1, -1, -1):
         for unit in range(size):
             input_gate, forget_gate = gates[time, 0, unit], gates[time, 1, unit]
             candidate, output_gate = gates[time, 2, unit], gates[time, 3, unit]
             through = work.squashed[time + 1, unit]
-            d_hidden = work.d_hidden[time, unit] + carry[unit]
+            d_hidden = work.d_hidden[time, unit] + carried[unit]
             to_output = d_hidden * through * output_gate * (ONE - output_gate)
-            d_context = d_hidden * output_gate * (ONE - through * through) + carry_context[unit]
+            d_context = d_hidden * output_gate * (ONE - through * through) + carried_context[unit]
             if cell.peepholes:
                 d_context += to_output * peepholes[2, unit]
             to_input = d_context * candidate * input_gate * (ONE - input_gate)
@@ -77,18 +74,11 @@ def _backward(cell, text, length, d_start, weights, slopes, work):
             deltas[unit], deltas[size + unit] = to_input, to_forget
             deltas[2 * size + unit] = d_context * input_gate * (ONE - candidate * candidate)
             deltas[3 * size + unit] = to_output
-            carry_context[unit] = d_context * forget_gate
+            carried_context[unit] = d_context * forget_gate
             if cell.peepholes:
-                carry_context[unit] += to_input * peepholes[0, unit] + to_forget * peepholes[1, unit]
+                carried_context[unit] += to_input * peepholes[0, unit] + to_forget * peepholes[1, unit]
                 d_peepholes[0, unit] += to_input * context[time, unit]
                 d_peepholes[1, unit] += to_forget * context[time, unit]
                 d_peepholes[2, unit] += to_output * context[time + 1, unit]
-            carry[unit] = 0
-        for row in range(4 * size):
-            d_w[row, text[time]] += deltas[row]
-            d_bias[row] += deltas[row]
-            for other in range(size):
-                d_u[row, other] += deltas[row] * hidden[time, other]
-                carry[other] += deltas[row] * u[row, other]
-    for unit in range(size):
-        d_start[0, unit], d_start[1, unit] = carry[unit], carry_context[unit]
+            carried[unit] = 0
+        add_up(deltas, text[time], hidden[time], carried, weights, slopes)

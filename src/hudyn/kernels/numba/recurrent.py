@@ -2,7 +2,7 @@
 
 import math
 from importlib import import_module
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -99,11 +99,11 @@ def predictions(
     return logits.movedim(0, -1)
 
 
-def _cell(name: str, alphabet: int, hidden_size: int) -> Any:
+def _cell(name: str, alphabet: int, hidden_size: int) -> NamedTuple:
     """The NamedTuple of a cell, whose name is that of its module, or ``<module>_<variant>``."""
     module, _, variant = name.partition("_")
-    settings = {variant: True} if variant else {}
-    return import_module(f"hudyn.kernels.numba.{module}").Cell(alphabet, hidden_size, **settings)
+    sized: NamedTuple = import_module(f"hudyn.kernels.numba.{module}").Cell(alphabet, hidden_size)
+    return sized._replace(**{variant: True}) if variant else sized
 
 
 def _arrays(*tensors: Tensor) -> list[np.ndarray]:
@@ -146,8 +146,7 @@ def _updates(members, cell, begins, stream, learned, symbols, lengths, scales, s
         vector = steps.parameters[member]
         weights = parameters_of(cell, vector)
         for update in range(lengths.shape[1]):
-            for place in range(width):
-                gradient[place] = 0
+            gradient.fill(0)
             carried = stream if update else not begins
             loss = ZERO
             for row in range(lengths.shape[2]):
@@ -188,7 +187,7 @@ def _predictions(members, cell, symbols, lengths, starts, parameters, logits):
 
 @inlined
 def _copy(source, target):
-    """Copy states; written out, for numba takes seconds to compile an assignment of slices."""
+    """Copy states; a loop, for numba takes seconds to compile an assignment of slices."""
     for kind in range(source.shape[0]):
         for unit in range(source.shape[1]):
             target[kind, unit] = source[kind, unit]
@@ -201,6 +200,7 @@ def _sequence(cell, text, length, scale, start, end, d_start, weights, slopes, w
     loss = ZERO
     for time in range(length):
         loss += _predict(cell, work.hidden[time + 1], text[time + 1], scale, weights, slopes, work.d_hidden[time], work)
+    d_start.fill(0)
     backward(cell, text, length, d_start, weights, slopes, work)
     return loss
 

@@ -6,6 +6,7 @@ from hudyn.kernels.cells import SRNParameters
 from hudyn.kernels.numba.cell import (
     ONE,
     ZERO,
+    add_up,
     backward,
     forward,
     initial_state,
@@ -59,25 +60,14 @@ def _forward(cell, text, length, weights, work):
 
 
 @implements(backward, Cell)
-def _backward(cell, text, length, d_start, weights, slopes, work):
-    size, hidden, d_hidden, carry = cell.hidden_size, work.hidden, work.d_hidden, work.carry[0]
-    u, d_w, d_u, d_bias = weights.hidden_weight, slopes.input_weight, slopes.hidden_weight, slopes.bias
-    for unit in range(size):
-        carry[unit] = 0
+def _backward(cell, text, length, carry, weights, slopes, work):
+    hidden, carried, deltas = work.hidden, carry[0], work.nets[: cell.hidden_size]
     for time in range(length - 1, -1, -1):
-        for unit in range(size):
+        for unit in range(cell.hidden_size):
             slope = _derivative(cell.relu, hidden[time + 1, unit])
-            d_hidden[time, unit] = (d_hidden[time, unit] + carry[unit]) * slope
-            carry[unit] = 0
-        for unit in range(size):
-            delta = d_hidden[time, unit]
-            d_w[unit, text[time]] += delta
-            d_bias[unit] += delta
-            for other in range(size):
-                d_u[unit, other] += delta * hidden[time, other]
-                carry[other] += delta * u[unit, other]
-    for unit in range(size):
-        d_start[0, unit] = carry[unit]
+            deltas[unit] = (work.d_hidden[time, unit] + carried[unit]) * slope
+            carried[unit] = 0
+        add_up(deltas, text[time], hidden[time], carried, weights, slopes)
 
 
 @inlined

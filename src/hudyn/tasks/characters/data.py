@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,40 +24,24 @@ CLASS_NAMES = {
 KANA = ["お", "き", "す", "つ", "な", "は", "ま", "や", "れ", "を"]
 
 
-@dataclass(frozen=True)
-class ImageBatch:
-    """The images of one update, or of one step of an evaluation.
+class ImageBatch(NamedTuple):
+    """The images of one update, or of one step of an evaluation."""
 
-    Attributes:
-        images: float in [-1, 1], [batch, 1, 28, 28], or [members, batch, 1, 28, 28] if each member has its own.
-        targets: classes, [batch] or [members, batch].
-        divisor: divides the sum of losses over this batch to give the mean loss of the whole update.
-        per_member: whether images and targets have a leading member axis.
-    """
-
-    images: Tensor
-    targets: Tensor
-    divisor: float
-    per_member: bool
+    images: Tensor  # float in [-1, 1], [batch, 1, 28, 28], or [members, batch, 1, 28, 28] if each member has its own
+    targets: Tensor  # classes, [batch] or [members, batch]
+    divisor: float  # divides the sum of losses over this batch to give the mean loss of the whole update
+    per_member: bool  # whether images and targets have a leading member axis
 
 
 @dataclass
 class ImageChunk:
-    """The images of several updates, scaled together.
+    """The images of several updates, scaled together."""
 
-    Attributes:
-        images: as in `ImageBatch`, the batches joined.
-        targets: as in `ImageBatch`, joined in the same way.
-        sizes: images of each update on this device.
-        divisors: divisor of each update.
-        per_member: whether images and targets have a leading member axis.
-    """
-
-    images: Tensor
-    targets: Tensor
-    sizes: list[int]
-    divisors: list[float]
-    per_member: bool
+    images: Tensor  # as in `ImageBatch`, the batches joined
+    targets: Tensor  # as in `ImageBatch`, joined in the same way
+    sizes: list[int]  # images of each update on this device
+    divisors: list[float]  # divisor of each update
+    per_member: bool  # whether images and targets have a leading member axis
 
     def __iter__(self) -> Iterator[ImageBatch]:
         axis = int(self.per_member)
@@ -68,17 +52,11 @@ class ImageChunk:
 
 @dataclass
 class EvaluationBatch:
-    """Images of an evaluation, with their indices in the split.
+    """Images of an evaluation, with their indices in the split."""
 
-    Attributes:
-        images: float in [-1, 1], [batch, 1, 28, 28].
-        targets: classes, [batch].
-        places: index of each image in its split, [batch].
-    """
-
-    images: Tensor
-    targets: Tensor
-    places: Tensor
+    images: Tensor  # float in [-1, 1], [batch, 1, 28, 28]
+    targets: Tensor  # classes, [batch]
+    places: Tensor  # index of each image in its split, [batch]
 
 
 class KMNISTDataModule(TaskData[ImageChunk]):
@@ -171,10 +149,6 @@ class KMNISTDataModule(TaskData[ImageChunk]):
         """One loader for each of `evaluated_splits`."""
         return [self._evaluation_loader(split) for split in self.evaluated_splits]
 
-    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
-        """The batch as it is: it was made on the device."""
-        return batch
-
     def _evaluation_loader(self, split: str) -> BatchLoader[EvaluationBatch]:
         images, targets = self.splits[split]
         places = torch.arange(len(targets), device=targets.device)
@@ -197,14 +171,11 @@ class KMNISTDataModule(TaskData[ImageChunk]):
             chosen = slice(begin, end)
             return ImageChunk(scaled(images[chosen]), targets[chosen], sizes, [float(s) for s in sizes], per_member)
         order = self._order(epoch, len(targets))[:, begin:end]  # [members or 1, images]
-        if devices > 1:  # each device takes a share of every update; gradients are averaged over devices
-            shares = [part[:, rank::devices] for part in order.split(sizes, 1)]
-            order = torch.cat(shares, 1)
-            local = [share.shape[1] for share in shares]
-        else:
-            local = sizes
+        # Each device takes a share of every update; gradients are averaged over devices.
+        shares = [part[:, rank::devices] for part in order.split(sizes, 1)]
+        order = torch.cat(shares, 1)
         index = (order if per_member else order[0]).to(targets.device)
-        divisors = [size / devices for size in sizes]
+        local, divisors = [share.shape[1] for share in shares], [size / devices for size in sizes]
         return ImageChunk(scaled(images[index]), targets[index], local, divisors, per_member)
 
     def _order(self, epoch: int, items: int) -> Tensor:

@@ -21,7 +21,6 @@ from hudyn.errors import HudynError
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
 FILE_NAMES = [f"{prefix}-{kind}" for prefix in SPLITS.values() for kind in (IMAGES, LABELS)]
-DIMENSIONS = {IMAGES: 3, LABELS: 1}
 SIDE, CLASSES = 28, 10
 PUBLISHED_ITEMS = {"train": 60_000, "test": 10_000}
 
@@ -117,9 +116,7 @@ def read(root: Path, dataset: str, split: str) -> tuple[Tensor, Tensor]:
     """
     folder = raw_folder(root, dataset)
     images_path, labels_path = (_existing(folder, f"{SPLITS[split]}-{kind}") for kind in (IMAGES, LABELS))
-    images, labels = (
-        _read_idx(path, dataset, DIMENSIONS[k]) for path, k in ((images_path, IMAGES), (labels_path, LABELS))
-    )
+    images, labels = _read_idx(images_path, dataset, dimensions=3), _read_idx(labels_path, dataset, dimensions=1)
     if images.shape[1:] != (SIDE, SIDE):
         raise _wrong(images_path, f"expected images of {SIDE}×{SIDE}, got {images.shape[1]}×{images.shape[2]}")
     if len(images) != len(labels):

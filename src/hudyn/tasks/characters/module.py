@@ -80,8 +80,7 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
         optimizer, first = self.optimizer, self.global_step
         log_probabilities = []
         for update, batch in enumerate(chunk, start=first):
-            arguments = batch.images, batch.targets, batch.divisor, batch.per_member, update
-            log_probabilities.append(self.gradients(self.population, *arguments))
+            log_probabilities.append(self.gradients(self.population, *batch, update))
             self._average_gradients()
             optimizer.step()
         joined = torch.cat(log_probabilities, dim=1)  # [members, images, classes]

@@ -17,17 +17,11 @@ LISTED = 5  # bad rows that an error names
 
 @dataclass
 class PointsChunk:
-    """All points, for several updates.
+    """All points, for several updates."""
 
-    Attributes:
-        points: coordinates x and y, [items, 2].
-        labels: 0. or 1., [items].
-        updates: number of updates; each is on all points.
-    """
-
-    points: Tensor
-    labels: Tensor
-    updates: int
+    points: Tensor  # coordinates x and y, [items, 2]
+    labels: Tensor  # 0. or 1., [items]
+    updates: int  # number of updates; each is on all points
 
 
 class CheckGridDataModule(TaskData[PointsChunk]):
@@ -71,10 +65,6 @@ class CheckGridDataModule(TaskData[PointsChunk]):
     def chunk(self, epoch: int, first: int, last: int) -> PointsChunk:
         """All points, for the updates first..last-1."""
         return PointsChunk(self.points, self.labels, last - first)
-
-    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
-        """The batch as it is: it is on the device."""
-        return batch
 
 
 def check_grid() -> tuple[Tensor, Tensor]:

@@ -21,16 +21,10 @@ EVALUATION_SEED = 1 << 62  # of the texts on which every run is scored
 
 @dataclass
 class SequenceChunk:
-    """The sequences of several updates.
+    """The sequences of several updates."""
 
-    Attributes:
-        symbols: indices into the alphabet, padded with zeros, [members, updates, batch, time + 1]: each symbol but the
-            last is read, each but the first predicted.
-        lengths: number of symbols predicted in each sequence, [members, updates, batch].
-    """
-
-    symbols: Tensor
-    lengths: Tensor
+    symbols: Tensor  # padded with zeros, [members, updates, batch, time + 1]; all but the last are read
+    lengths: Tensor  # number of symbols predicted, [members, updates, batch]
 
 
 class SequenceDataModule(TaskData[SequenceChunk]):
@@ -100,12 +94,6 @@ class SequenceDataModule(TaskData[SequenceChunk]):
     def joined(self) -> bool:
         """Whether words follow one another in what networks are trained on."""
         return self.words > 1 or self.stream
-
-    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
-        """The batch on the device."""
-        if not isinstance(batch, SequenceChunk):
-            return batch
-        return SequenceChunk(batch.symbols.to(device), batch.lengths.to(device))
 
     @cached_property
     def evaluation(self) -> ScoredTexts:

@@ -155,33 +155,31 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
         data = self.data
         texts = data.evaluation.to(self.device)
         logits, known = self._logits(texts), texts.probabilities
-        logs, choices = scores.log_probabilities(logits), scores.likeliest(logits)
+        logs, choices = scores.log_probabilities(logits), scores.most_probable(logits)
         results = {
             "excess": scores.excess(logs, known, texts.read),
             "accuracy": scores.determined_right(choices, known, texts.determined),
             "legal_accuracy": scores.legal_right(choices, known, texts.read),
         }
-        if not isinstance(data.language, Countable):
-            legal = scores.legal_above_others(logits, known, texts.read)
-            margin = scores.margin(logs, known, texts.determined)
-            results |= {"margin": margin, "solved": legal, "strict": legal & (margin >= 0)}
+        special = {}
+        if isinstance(data.language, Countable):
+            assumed = scores.assumed_distributions(texts.symbols, known)
+            floor = scores.squared_error_floor(known, assumed, texts.read)
+            special = {
+                "squared_error": scores.squared_error(logs, assumed, texts.read),
+                "squared_error_floor": torch.full((self.members,), floor, dtype=torch.float64),
+            }
+            texts = data.pairs.to(self.device)
+            logits = self._logits(texts)
+            logs, choices = scores.log_probabilities(logits), scores.most_probable(logits)
+            solved = scores.determined_right(choices, texts.probabilities, texts.determined) == 1
+        else:
+            solved = scores.legal_above_others(logits, known, texts.read)
             if isinstance(data.language, HasStateNames) and len(data.language.long_range):
                 outer = torch.isin(texts.states, torch.tensor(data.language.long_range).to(texts.states)) & texts.read
-                results["long_range_accuracy"] = scores.determined_right(choices, known, outer)
-            return results
-        assumed = scores.assumed_distributions(texts.symbols, known)
-        squared_error = scores.squared_error(logs, assumed, texts.read)
-        floor = scores.squared_error_floor(known, assumed, texts.read)
-        pairs = data.pairs.to(self.device)
-        logits = self._logits(pairs)
-        logs, choices = scores.log_probabilities(logits), scores.likeliest(logits)
-        solved = scores.determined_right(choices, pairs.probabilities, pairs.determined) == 1
-        margin = scores.margin(logs, pairs.probabilities, pairs.determined)
-        results |= {"margin": margin, "solved": solved, "strict": solved & (margin >= 0)}
-        return results | {
-            "squared_error": squared_error,
-            "squared_error_floor": torch.full((self.members,), floor, dtype=torch.float64),
-        }
+                special["long_range_accuracy"] = scores.determined_right(choices, known, outer)
+        margin = scores.margin(logs, texts.probabilities, texts.determined)
+        return results | {"margin": margin, "solved": solved, "strict": solved & (margin >= 0)} | special
 
     @torch.no_grad()
     def _logits(self, texts: ScoredTexts) -> Tensor:
