@@ -91,7 +91,7 @@ def test_everything_is_reported_together(command, tmp_path):
         (["name=${nothing}"], "name", "Interpolation key 'nothing' not found"),
         (["model.network._target_=hudyn.networks.NetLyn"], "model.network._target_", "did you mean NetLin?"),
         (["model.network._target_=hudyn.network.NetLin"], "model.network._target_", "there is no network in hudyn"),
-        (["data=null"], "command line", "Config group override must be a string or a list"),
+        (["data=null"], "command", "Config group override must be a string or a list"),
         (["srn_anb2n"], "srn_anb2n", "did you mean experiment=srn_anb2n?"),
         (["model.network._target_=torch.nn.Tanh"], "model.network", "Tanh does not fit the data: for images"),
         (["model.network._target_=subprocess.run"], "model.network._target_", "not in an allowed package"),
