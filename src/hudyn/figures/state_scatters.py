@@ -84,7 +84,7 @@ def state_scatter_3d(
         axes: Any = figure.add_subplot(
             grid[place], projection="3d", elev=elevation, azim=azimuth, computed_zorder=False
         )
-        axes.set_box_aspect((1, 1, 1), zoom=0.95)
+        axes.set_box_aspect((1, 1, 1), zoom=0.87)
         for axis, name in zip((axes.xaxis, axes.yaxis, axes.zaxis), unit_names, strict=True):
             axis.set_label_text(name)
             axis.set_major_locator(MaxNLocator(4))
