@@ -1,14 +1,20 @@
 """Recurrent networks against torch.nn's own, and the kernels that train them."""
 
+import importlib
 import math
+import pickle
 from functools import partial
+from pathlib import Path
 
+import numba
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from hudyn.errors import HudynError
 from hudyn.kernels.dispatch import TABLE
+from hudyn.kernels.numba.compile import compiled
 from hudyn.kernels.recurrent import (
     cell_name,
     fused,
@@ -319,3 +325,15 @@ def test_which_kernel_is_taken(monkeypatch):
     assert updates("auto", population).args == (reference,)
     with pytest.raises(HudynError, match=r'numba is not installed \(pip install "hudyn\[speed\]"\)'):
         updates("numba", population)
+
+
+def test_a_kernel_cached_by_an_earlier_version_is_compiled_again(tmp_path, monkeypatch):
+    (tmp_path / "doubling.py").write_text("def doubled(values):\n    values *= 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    function = importlib.import_module("doubling").doubled
+    index = Path(compiled(function)._cache._cache_file._index_path)
+    index.parent.mkdir(exist_ok=True)
+    index.write_bytes(pickle.dumps(numba.__version__) + b"chudyn.kernels.numba.srn\nGone\n.")
+    values = np.ones(2)
+    compiled(function)(values)
+    assert values.tolist() == [2, 2]

@@ -59,7 +59,9 @@ def check_finite(network: RecurrentNetwork) -> None:
     """Raise ArgumentError unless all parameters are finite."""
     for name, parameter in network.named_parameters():
         if not parameter.isfinite().all():
-            raise ArgumentError("network", f"expected finite parameters, got {name} with NaN or infinity")
+            raise ArgumentError(
+                "network", f"expected finite parameters, got {name} with NaN or infinity: training diverged"
+            )
 
 
 def unit_bounds(network: RecurrentNetwork) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """How numba compiles kernels, and how threads share their work."""
 
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -26,7 +27,13 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
     except RuntimeError:  # neither the package's folder nor the user's cache is writable
         return njit(function, **settings)
     # By default the cache is renewed when the function's file changes; it has to be for every file that it calls.
-    kernel._cache._cache_file._source_stamp = _STAMP
+    file = kernel._cache._cache_file
+    file._source_stamp = _STAMP
+    try:
+        file._load_index()
+    except Exception:  # of an earlier version of hudyn, whose classes are gone
+        with contextlib.suppress(OSError):
+            file.flush()
     return kernel
 
 
