@@ -1,5 +1,6 @@
 """What the README and the pages in docs/ say is so."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -39,7 +40,7 @@ def commands(program):
         (page, line.split("#")[0].strip())
         for page in PAGES
         for block in blocks(page, "")
-        for line in block.splitlines()
+        for line in re.sub(r"\\\n\s*", "", block).splitlines()
         if line.startswith(program)
     ]
     in_text = [(page, line) for page, text in PAGES.items() for line in re.findall(rf"`({program}[^`]*)`", text)]
@@ -192,7 +193,7 @@ def test_every_experiment_is_described():
 def test_make_passes_settings_on():
     given = subprocess.run(
         ["make", "-n", "train", "experiment=check_step", "members=8", "ARGS=seed=1 threads=1", "PYTHON=python3"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     command = given.stdout.splitlines()[-1].split()
     assert set(command[2:]) == {"experiment='check_step'", "members='8'", "seed=1", "threads=1"}
