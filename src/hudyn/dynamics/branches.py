@@ -18,19 +18,12 @@ Course = list[tuple[int, FixedPoint]]  # index of the network, and the point tha
 
 @dataclass(frozen=True)
 class Branch:
-    """A fixed point followed through training.
+    """A fixed point followed through training."""
 
-    Attributes:
-        symbol: index into the alphabet.
-        times: indices of the consecutive networks that have the point, [times].
-        states: [times, units].
-        eigenvalues: complex; each column is one eigenvalue over time, [times, units].
-    """
-
-    symbol: int
-    times: np.ndarray
-    states: np.ndarray
-    eigenvalues: np.ndarray
+    symbol: int  # index into the alphabet
+    times: np.ndarray  # indices of the consecutive networks that have the point, [times]
+    states: np.ndarray  # [times, units]
+    eigenvalues: np.ndarray  # complex; each column is one eigenvalue over time, [times, units]
 
 
 def follow(networks: Iterable[RecurrentNetwork], symbols: Tensor, read: Tensor | None = None) -> tuple[Branch, ...]:

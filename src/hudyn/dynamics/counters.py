@@ -24,23 +24,14 @@ Form = Literal["linear", "monotone", "alternating"]
 
 @dataclass(frozen=True)
 class Phase:
-    """The steps that read one symbol, in words that follow other words.
+    """The steps that read one symbol, in words that follow other words."""
 
-    Attributes:
-        symbol: index into the alphabet.
-        words: index of the word of each step, [steps]; the steps of a word are in order.
-        counts: number of the symbol read so far in the word, [steps].
-        left: number of the symbol still to come in the word, [steps].
-        states: after each step, [steps, units].
-        gates: activation of each gate at each step, by its name, [steps, hidden].
-    """
-
-    symbol: int
-    words: np.ndarray
-    counts: np.ndarray
-    left: np.ndarray
-    states: np.ndarray
-    gates: Mapping[str, np.ndarray]
+    symbol: int  # index into the alphabet
+    words: np.ndarray  # index of the word of each step, [steps]; the steps of a word are in order
+    counts: np.ndarray  # number of the symbol read so far in the word, [steps]
+    left: np.ndarray  # number of the symbol still to come in the word, [steps]
+    states: np.ndarray  # after each step, [steps, units]
+    gates: Mapping[str, np.ndarray]  # activation of each gate at each step, by its name, [steps, hidden]
 
     @property
     def carried(self) -> np.ndarray:
@@ -150,6 +141,7 @@ def counters(network: RecurrentNetwork, language: Countable) -> Counters:
     margin = np.where(np.isfinite(upper), SATURATED * (upper - lower) / 2, 0)
     lines = [within_words(phase, phase.states) for phase in read]
     courses = [_geometric(phase, lower, upper) for phase in read]
+    near = (((phase.states > upper - margin) | (phase.states < lower + margin)).mean(axis=0) for phase in read)
     return Counters(
         symbols=language.alphabet,
         units=network.unit_names,
@@ -157,14 +149,7 @@ def counters(network: RecurrentNetwork, language: Countable) -> Counters:
         linearity=_columns(explained for _, explained in lines),
         low=_columns(phase.states.min(axis=0) for phase in read),
         high=_columns(phase.states.max(axis=0) for phase in read),
-        saturation=_columns(
-            np.where(
-                np.isfinite(upper),
-                ((phase.states > upper - margin) | (phase.states < lower + margin)).mean(axis=0),
-                np.nan,
-            )
-            for phase in read
-        ),
+        saturation=np.where(np.isfinite(upper)[:, None], _columns(near), np.nan),
         ratio=_columns(ratio for ratio, _ in courses),
         rest=_columns(rest for _, rest in courses),
         linear=_columns(determination(phase.states, phase.carried) for phase in read),
@@ -242,11 +227,8 @@ def phases(network: RecurrentNetwork, language: Countable) -> tuple[Phase, ...]:
 def check_alphabet(network: RecurrentNetwork, alphabet: tuple[str, ...]) -> None:
     """Raise ArgumentError unless the network reads as many symbols as the language has."""
     if network.alphabet_size != len(alphabet):
-        raise ArgumentError(
-            "language",
-            f"expected an alphabet of the network's {network.alphabet_size} symbols, "
-            f"got {len(alphabet)}: {', '.join(alphabet)}",
-        )
+        expected = f"expected an alphabet of the network's {network.alphabet_size} symbols"
+        raise ArgumentError("language", f"{expected}, got {len(alphabet)}: {', '.join(alphabet)}")
 
 
 def within_words(phase: Phase, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -277,13 +259,7 @@ def _centred(phase: Phase, values: np.ndarray) -> np.ndarray:
 
 
 def _geometric(phase: Phase, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ratio and resting value of each unit, [units] each; NaN where there is none.
-
-    Args:
-        phase: the steps.
-        lower: smallest possible value of each unit, [units].
-        upper: largest possible value, [units].
-    """
+    """Ratio and resting value of each unit, NaN where there is none, given the units' bounds; [units] each."""
     before, after = phase.states[phase.followed], phase.states[phase.followed + 1]
     none = np.full(phase.states.shape[1], np.nan)
     if not len(before):

@@ -19,28 +19,16 @@ FAR = 1e6  # further n beyond which a threshold counts as never reached
 
 @dataclass(frozen=True)
 class Cell:
-    """The context unit that counts down a phase, or comes closest to it.
+    """The context unit that counts down a phase, or comes closest to it."""
 
-    Attributes:
-        symbol: of the phase.
-        unit: its name.
-        slopes: change per symbol in each phase.
-        linear: R² with which the number of symbols left in the phase is linear in the unit, over all words.
-        drift: change of its value after the last symbol of the phase, per n.
-        balance: size of `drift`, as a share of how far the unit goes in the phase per n.
-        reach: n up to which its values before and after the last symbol stay on either side of the value at which the
-            prediction changes, see `counting_cells`; inf if they always do, NaN if that value is unknown.
-        symbols: of all phases.
-    """
-
-    symbol: str
-    unit: str
-    slopes: tuple[float, ...]
-    linear: float
-    drift: float
-    balance: float
-    reach: float
-    symbols: tuple[str, ...]
+    symbol: str  # of the phase
+    unit: str  # its name
+    slopes: tuple[float, ...]  # change per symbol in each phase
+    linear: float  # R² with which the number of symbols left in the phase is linear in the unit, over all words
+    drift: float  # change of its value after the last symbol of the phase, per n
+    balance: float  # size of `drift`, as a share of how far the unit goes in the phase per n
+    reach: float  # n up to which the cell predicts the end of the phase, see `counting_cells`; NaN if unknown
+    symbols: tuple[str, ...]  # of all phases
 
     @property
     def obstacle(self) -> str | None:
@@ -125,16 +113,9 @@ def predict_by_cells(cells: Sequence[Cell], trained: int, most: int) -> int | No
 
 
 def _threshold(network: RecurrentNetwork, phase: Phase, ends: np.ndarray, symbol: int) -> np.ndarray | None:
-    """Value of each cell at which the network no longer expects `symbol`, during the last step, [cells].
+    """Value of each cell at which the network no longer expects `symbol`, [cells]; None if cells do not determine that.
 
-    Args:
-        network: with a context state.
-        phase: the steps.
-        ends: the last step of the longest word, after each preceding word.
-        symbol: index into the alphabet.
-
-    Returns:
-        None if the context state does not determine the hidden state.
+    It lies between the states before and after `ends`, the last steps of the longest word after each other word.
     """
     share = np.linspace(0, 1, GRID)[:, None]
 
@@ -152,13 +133,7 @@ def _threshold(network: RecurrentNetwork, phase: Phase, ends: np.ndarray, symbol
 
 
 def _reach(numbers: np.ndarray, values: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """The n at which each cell reaches its threshold, extrapolated linearly from the two longest words, [cells].
-
-    Args:
-        numbers: n of the words, in order.
-        values: of the cells in the two longest words, after each preceding word, [words before, 2, cells].
-        threshold: [cells].
-    """
+    """The n at which each cell reaches its threshold, [cells], by its `values` in two words, [before, 2, cells]."""
     distance = threshold - values[:, 1]
     speed = (values[:, 1] - values[:, 0]) / (numbers[-1] - numbers[-2])
     nearing = (distance * speed > 0) & (np.abs(distance) < FAR * np.abs(speed))

@@ -26,28 +26,16 @@ REAL = 1e-6  # largest imaginary part of a real eigenvalue
 
 @dataclass(frozen=True)
 class Direction:
-    """The fixed point nearest to the states of a phase, and the eigendirection in which they approach or leave it.
+    """The fixed point nearest to the states of a phase, and the eigendirection in which they approach or leave it."""
 
-    Attributes:
-        symbol: of the phase.
-        point: type of the fixed point, such as ``stable flip node``.
-        state: the fixed point, value of each unit.
-        eigenvalue: of its Jacobian, in this direction.
-        ratio: observed factor by which the distance in this direction changes per step, by least squares of its
-            logarithm within words; negative if it changes sides.
-        fit: R² with which the logarithm of the distance is linear in the count, within words.
-        right: eigenvector, of length 1.
-        left: covector that gives the coordinate in this direction.
-    """
-
-    symbol: str
-    point: str
-    state: tuple[float, ...]
-    eigenvalue: complex
-    ratio: float
-    fit: float
-    right: tuple[complex, ...]
-    left: tuple[complex, ...]
+    symbol: str  # of the phase
+    point: str  # type of the fixed point, such as ``stable flip node``
+    state: tuple[float, ...]  # the fixed point, value of each unit
+    eigenvalue: complex  # of its Jacobian, in this direction
+    ratio: float  # observed factor of the distance per step, by least squares; negative if it changes sides
+    fit: float  # R² with which the logarithm of the distance is linear in the count, within words
+    right: tuple[complex, ...]  # eigenvector, of length 1
+    left: tuple[complex, ...]  # covector that gives the coordinate in this direction
 
     @property
     def obstacle(self) -> str | None:

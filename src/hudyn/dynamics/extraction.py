@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hudyn.arguments import ArgumentError
 from hudyn.languages import Countable, HasAutomaton, Language
-from hudyn.languages.moore import MooreMachine, difference
+from hudyn.languages.moore import MooreMachine, breadth_first, difference
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks.recurrent import RecurrentNetwork, Trajectory
 
@@ -28,15 +28,13 @@ class Extraction:
 
     Attributes:
         machine: the automaton, minimal; it starts in state 0.
-        points: hidden states, followed by asinh of the context states where there are any, [positions, units].
+        points: hidden states, then asinh of the context states, [positions, units].
         start: the same before the first symbol, [units].
         units: names of these coordinates.
         states: state of `machine` that each point belongs to, [positions].
         clusters: cluster that each point belongs to, [positions]; a state may consist of several.
-        output_purity: share of each state's points at which the network expects the state's symbols, [states]; NaN for
-            a state without points.
-        transition_purity: share of the steps from a state under a symbol that lead where the automaton's transition
-            does, [states, alphabet]; NaN where there is no transition.
+        output_purity: share of each state's points that expect its symbols, [states]; NaN without points.
+        transition_purity: share of the steps that lead where the transition does, [states, alphabet]; NaN for none.
         unseen: states with expected symbols that were never read there.
         steps_right: share of all steps in which the automaton moves as the network does.
         outputs_right: share of the points at which it expects what the network does.
@@ -75,19 +73,12 @@ class Extraction:
 
 @dataclass(frozen=True)
 class StateCount:
-    """How many states words up to n take.
+    """How many states words up to n take."""
 
-    Attributes:
-        n: largest n of the words.
-        language: states of the language's automaton.
-        network: states of the automaton extracted from the network; None if it is not consistent.
-        equivalent: whether the two automata are equivalent.
-    """
-
-    n: int
-    language: int
-    network: int | None
-    equivalent: bool
+    n: int  # largest n of the words
+    language: int  # states of the language's automaton
+    network: int | None  # states of the automaton extracted from the network; None if it is not consistent
+    equivalent: bool  # whether the two automata are equivalent
 
 
 def extract(network: RecurrentNetwork, language: Language, texts: ScoredTexts) -> Extraction:
@@ -229,43 +220,25 @@ def _expected_in_counting(run: Trajectory, symbols: Tensor) -> Tensor:
 
 
 class _Walk(NamedTuple):
-    """Steps from point to point, each indexed by the point that it leads to.
+    """Steps from point to point, each indexed by the point that it leads to."""
 
-    Attributes:
-        sources: the point that a step leaves, [points]; the start has the index after the last point.
-        symbols: the symbol of the step, [points].
-        legal: whether a symbol is expected at a point, bool [points, alphabet].
-    """
-
-    sources: np.ndarray
-    symbols: np.ndarray
-    legal: np.ndarray
+    sources: np.ndarray  # the point that a step leaves, [points]; the start has the index after the last point
+    symbols: np.ndarray  # the symbol of the step, [points]
+    legal: np.ndarray  # whether a symbol is expected at a point, bool [points, alphabet]
 
 
 class _Automaton(NamedTuple):
-    """The automaton of some clusters.
+    """The automaton of some clusters."""
 
-    Attributes:
-        labels: cluster of each point, [points].
-        states: state of each point and, last, of the start, [points + 1].
-        legal: whether a state expects a symbol, bool [states, alphabet].
-        targets: where a symbol leads, [states, alphabet]; -1 if it is not expected, or never read.
-        output_purity: share of a state's points that expect its symbols, [states]; NaN without points.
-        transition_purity: share of the steps that lead where the transition does, [states, alphabet]; NaN without any.
-        mistakes: number of the automaton's errors at each point: its output, and the steps that leave it, [points].
-        outputs_right: share of all points.
-        steps_right: share of all steps.
-    """
-
-    labels: np.ndarray
-    states: np.ndarray
-    legal: np.ndarray
-    targets: np.ndarray
-    output_purity: np.ndarray
-    transition_purity: np.ndarray
-    mistakes: np.ndarray
-    outputs_right: float
-    steps_right: float
+    labels: np.ndarray  # cluster of each point, [points]
+    states: np.ndarray  # state of each point and, last, of the start, [points + 1]
+    legal: np.ndarray  # whether a state expects a symbol, bool [states, alphabet]
+    targets: np.ndarray  # where a symbol leads, [states, alphabet]; -1 if it is not expected, or never read
+    output_purity: np.ndarray  # share of a state's points that expect its symbols, [states]; NaN without points
+    transition_purity: np.ndarray  # share of the steps that lead where the transition does; NaN without any
+    mistakes: np.ndarray  # errors at each point: its output, and the steps that leave it, [points]
+    outputs_right: float  # share of all points
+    steps_right: float  # share of all steps
 
     @property
     def purity(self) -> float:
@@ -274,18 +247,13 @@ class _Automaton(NamedTuple):
 
 
 class _Tree:
-    """Ward's dendrogram of points, [points, units], split into clusters from the top.
-
-    Attributes:
-        labels: cluster of each point, [points].
-        number: number of clusters.
-    """
+    """Ward's dendrogram of points, [points, units], split into clusters from the top."""
 
     def __init__(self, points: np.ndarray) -> None:
         size = len(points)
         merges = linkage(points, "ward") if size > 1 else np.empty((0, 4))
-        self.labels = np.zeros(size, dtype=np.int64)
-        self.number = 1
+        self.labels = np.zeros(size, dtype=np.int64)  # cluster of each point
+        self.number = 1  # of clusters
         self._order = leaves_list(merges) if size > 1 else self.labels
         self._children = merges[:, :2].astype(int)  # of the inner nodes
         self._heights = np.append(np.zeros(size), merges[:, 2])
@@ -344,15 +312,9 @@ def _lone_start(states: np.ndarray) -> int | None:
 
 
 def _refined(groups: np.ndarray, walk: _Walk) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Moore's refinement, with outputs and transitions by majority.
+    """Moore's refinement of groups, [points + 1], by majority; groups that agree in output and transitions are a state.
 
-    Args:
-        groups: group of each point and of the start, [points + 1].
-        walk: the steps.
-
-    Returns:
-        The state of each point and of the start [points + 1], whether a state expects a symbol, bool
-        [states, alphabet], and where each symbol leads [states, alphabet]. Groups in which these agree are one state.
+    Returns the state of each point and of the start, and as in `_Automaton`, what states expect and where symbols lead.
     """
     number, alphabet = groups.max() + 1, walk.legal.shape[1]
     members, points = groups[:-1], np.bincount(groups[:-1], minlength=number)
@@ -374,13 +336,10 @@ def _refined(groups: np.ndarray, walk: _Walk) -> tuple[np.ndarray, np.ndarray, n
 
 
 def _merged(legal: np.ndarray, targets: np.ndarray, start: int | None) -> np.ndarray | None:
-    """Merge incompletely seen states with others that behave the same as far as was seen.
+    """The state that each state merges into, [states]; None if none is seen incompletely and behaves like another.
 
     Both states expect the same symbols, share a transition, and have no transition that differs. What a start without
     points expects is unknown; it merges with a state that has all its transitions.
-
-    Returns:
-        The state that each merges into, [states]; None if none does.
     """
     known, numbers = targets >= 0, np.arange(len(legal))
     merged, kept = numbers.copy(), np.zeros(len(legal), dtype=bool)
@@ -407,9 +366,8 @@ def _extraction(
     points: np.ndarray, start: np.ndarray, best: _Automaton, tried: int, alphabet: tuple[str, ...]
 ) -> Extraction:
     """The result, its states in breadth-first order from the start, without unreachable states."""
-    order = [int(best.states[-1])]
-    for state in order:  # the list grows while it is traversed
-        order += dict.fromkeys(to for to in best.targets[state].tolist() if to >= 0 and to not in order)
+    leads = best.targets.tolist()
+    order = breadth_first(int(best.states[-1]), lambda state: (to for to in leads[state] if to >= 0))
     numbers = np.full(len(best.legal) + 1, -1)  # the last entry stands for no transition
     numbers[order] = np.arange(len(order))
     targets = numbers[best.targets[order]]

@@ -45,21 +45,13 @@ Stability = Literal["stable", "unstable", "marginal"]
 
 @dataclass(frozen=True, repr=False)
 class FixedPoint:
-    """A fixed point of a symbol's map, or a 2-cycle.
+    """A fixed point of a symbol's map, or a 2-cycle."""
 
-    Attributes:
-        symbol: index into the alphabet.
-        states: the state, or the two states of the cycle in turn, [period, units].
-        residual: |F(h) - h|; |F(F(h)) - h| for a cycle.
-        jacobian: of F at the first state, of F(F(h)) for a cycle, [units, units].
-        eigenvalues: of the Jacobian, complex, in order of decreasing size, [units].
-    """
-
-    symbol: int
-    states: np.ndarray
-    residual: float
-    jacobian: np.ndarray
-    eigenvalues: np.ndarray
+    symbol: int  # index into the alphabet
+    states: np.ndarray  # the state, or the two states of the cycle in turn, [period, units]
+    residual: float  # |F(h) - h|; |F(F(h)) - h| for a cycle
+    jacobian: np.ndarray  # of F at the first state, of F(F(h)) for a cycle, [units, units]
+    eigenvalues: np.ndarray  # of the Jacobian, complex, in order of decreasing size, [units]
 
     @property
     def state(self) -> np.ndarray:
@@ -114,59 +106,35 @@ class FixedPoint:
 
 @dataclass(frozen=True)
 class SlowPoint:
-    """A state that moves little, less than all states near it: an isolated minimum of q at which q is not 0.
+    """A state that moves little, less than all states near it: an isolated minimum of q at which q is not 0."""
 
-    Attributes:
-        symbol: index into the alphabet.
-        state: [units].
-        q: |F(h) - h|² / 2.
-        eigenvalues: of the Jacobian of F, complex, in order of decreasing size, [units].
-    """
-
-    symbol: int
-    state: np.ndarray
-    q: float
-    eigenvalues: np.ndarray
+    symbol: int  # index into the alphabet
+    state: np.ndarray  # [units]
+    q: float  # |F(h) - h|² / 2
+    eigenvalues: np.ndarray  # of the Jacobian of F, complex, in order of decreasing size, [units]
 
 
 @dataclass(frozen=True)
 class Continuum:
-    """Fixed points or 2-cycles that are not isolated: a line of them, a plane, … An integrator has one.
+    """Fixed points or 2-cycles that are not isolated: a line of them, a plane, … An integrator has one."""
 
-    Attributes:
-        symbol: index into the alphabet.
-        period: 1 for fixed points, 2 for cycles.
-        state: one of them, [units].
-        directions: unit vectors from there towards the others, [dimension, units].
-        eigenvalues: of the Jacobian of F, of F(F(h)) for cycles, complex, in order of decreasing size, [units].
-    """
-
-    symbol: int
-    period: int
-    state: np.ndarray
-    directions: np.ndarray
-    eigenvalues: np.ndarray
+    symbol: int  # index into the alphabet
+    period: int  # 1 for fixed points, 2 for cycles
+    state: np.ndarray  # one of them, [units]
+    directions: np.ndarray  # unit vectors from there towards the others, [dimension, units]
+    eigenvalues: np.ndarray  # of the Jacobian of F, of F(F(h)) for cycles, complex, largest first, [units]
 
 
 @dataclass(frozen=True)
 class SymbolMap:
-    """What the map of one symbol does.
+    """What the map of one symbol does."""
 
-    Attributes:
-        symbol: index into the alphabet.
-        fixed_points: isolated fixed points, those nearest to visited states first.
-        cycles: isolated 2-cycles.
-        slow_points: the slowest first.
-        continua: fixed points and cycles that are not isolated, one continuum of each dimension.
-        drift: how far each unit moves per step; None if the symbol never comes twice in a row.
-    """
-
-    symbol: int
-    fixed_points: tuple[FixedPoint, ...]
-    cycles: tuple[FixedPoint, ...]
-    slow_points: tuple[SlowPoint, ...]
-    continua: tuple[Continuum, ...]
-    drift: Drift | None
+    symbol: int  # index into the alphabet
+    fixed_points: tuple[FixedPoint, ...]  # isolated fixed points, those nearest to visited states first
+    cycles: tuple[FixedPoint, ...]  # isolated 2-cycles
+    slow_points: tuple[SlowPoint, ...]  # the slowest first
+    continua: tuple[Continuum, ...]  # fixed points and cycles that are not isolated, one continuum of each dimension
+    drift: Drift | None  # how far each unit moves per step; None if the symbol never comes twice in a row
 
 
 def symbol_maps(network: RecurrentNetwork, symbols: Tensor, read: Tensor | None = None) -> tuple[SymbolMap, ...]:

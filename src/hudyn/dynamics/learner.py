@@ -24,21 +24,13 @@ Expects = Callable[[str], frozenset[str]]  # the symbols that are expected after
 
 @dataclass(frozen=True)
 class Learned:
-    """The result of querying a network.
+    """The result of querying a network."""
 
-    Attributes:
-        machine: the automaton, minimal; the last conjecture if L* did not close, None if there was none.
-        closed: whether the automaton behaves as the network does on all test words.
-        words: number of distinct words that the network was queried about.
-        tested: length up to which all expected words were tested; 0 if L* did not close.
-        note: the result in a sentence.
-    """
-
-    machine: MooreMachine | None
-    closed: bool
-    words: int
-    tested: int
-    note: str
+    machine: MooreMachine | None  # minimal; the last conjecture if L* did not close, None if there was none
+    closed: bool  # whether the automaton behaves as the network does on all test words
+    words: int  # number of distinct words that the network was queried about
+    tested: int  # length up to which all expected words were tested; 0 if L* did not close
+    note: str  # the result in a sentence
 
 
 def learn(network: RecurrentNetwork, language: HasAutomaton, texts: ScoredTexts) -> Learned:
@@ -54,7 +46,7 @@ def learn(network: RecurrentNetwork, language: HasAutomaton, texts: ScoredTexts)
 
     Raises:
         HudynError: AALpy is not installed.
-        ArgumentError: the network has weights that are not finite.
+        ArgumentError: a parameter is not finite.
     """
     if not all(parameter.isfinite().all() for parameter in network.parameters()):
         raise ArgumentError("network", "expected finite weights, got others; did the training diverge?")

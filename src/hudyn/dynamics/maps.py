@@ -16,38 +16,23 @@ MOVING = 0.01  # and their mean is larger than this
 
 @dataclass(frozen=True)
 class Visits:
-    """The steps that a network took as it read texts; a state is the hidden and, where there are any, context units.
+    """The steps that a network took as it read texts; a state is the hidden and, where there are any, context units."""
 
-    Attributes:
-        symbols: the symbol of each step, [steps].
-        before: states before, [steps, units].
-        after: states after, [steps, units].
-        again: whether the symbol before was the same, bool [steps].
-    """
-
-    symbols: Tensor
-    before: Tensor
-    after: Tensor
-    again: Tensor
+    symbols: Tensor  # the symbol of each step, [steps]
+    before: Tensor  # states before, [steps, units]
+    after: Tensor  # states after, [steps, units]
+    again: Tensor  # whether the symbol before was the same, bool [steps]
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far each unit of the state moves per step while a symbol repeats, as in the texts.
+    """How far each unit of the state moves per step while a symbol repeats, as in the texts."""
 
-    Attributes:
-        symbol: index into the alphabet.
-        mean: mean change per step, [units].
-        spread: standard deviation of the change, [units].
-        steps: number of steps.
-        units: names of the units.
-    """
-
-    symbol: int
-    mean: np.ndarray
-    spread: np.ndarray
-    steps: int
-    units: tuple[str, ...]
+    symbol: int  # index into the alphabet
+    mean: np.ndarray  # mean change per step, [units]
+    spread: np.ndarray  # standard deviation of the change, [units]
+    steps: int  # number of steps
+    units: tuple[str, ...]  # names of the units
 
     @property
     def counting(self) -> tuple[int, ...]:

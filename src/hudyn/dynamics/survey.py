@@ -9,19 +9,12 @@ from hudyn.metrics.success import wilson_interval
 
 @dataclass(frozen=True)
 class Share:
-    """The members of a population that are of one kind.
+    """The members of a population that are of one kind."""
 
-    Attributes:
-        kind: which.
-        members: their number.
-        interval: 95 % interval of their share (Wilson 1927).
-        exemplar: index of the member with the largest N*, and among equals the smallest excess.
-    """
-
-    kind: Kind
-    members: int
-    interval: tuple[float, float]
-    exemplar: int
+    kind: Kind  # which
+    members: int  # their number
+    interval: tuple[float, float]  # 95 % interval of their share (Wilson 1927)
+    exemplar: int  # index of the member with the largest N*, and among equals the smallest excess
 
 
 def survey(verdicts: Sequence[Verdict | None], excess: Sequence[float]) -> tuple[Share, ...]:

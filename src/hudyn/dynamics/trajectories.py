@@ -16,25 +16,15 @@ EXAMPLE_WORDS = 4  # paths of more words would hide each other in a figure
 
 @dataclass(frozen=True, repr=False)
 class WordTrajectory:
-    """What a network goes through as it reads a word, or several words joined.
+    """What a network goes through as it reads a word, or several words joined."""
 
-    Attributes:
-        symbols: the symbols, [length].
-        text: the same with the true distribution of the next symbol and the state label at each position.
-        start: the state before the first symbol, hidden, then context units, [units].
-        hidden: hidden state after each symbol, [length, hidden].
-        context: context state after each symbol, [length, hidden]; None for networks without one.
-        gates: activation of each gate at each symbol, by its name, [length, hidden].
-        logits: of the next symbol, after each symbol, [length, alphabet].
-    """
-
-    symbols: tuple[str, ...]
-    text: Text
-    start: np.ndarray
-    hidden: np.ndarray
-    context: np.ndarray | None
-    gates: Mapping[str, np.ndarray]
-    logits: np.ndarray
+    symbols: tuple[str, ...]  # the symbols, [length]
+    text: Text  # the same with the true distribution of the next symbol and the state label at each position
+    start: np.ndarray  # the state before the first symbol, hidden, then context units, [units]
+    hidden: np.ndarray  # hidden state after each symbol, [length, hidden]
+    context: np.ndarray | None  # context state after each symbol, [length, hidden]; None for networks without one
+    gates: Mapping[str, np.ndarray]  # activation of each gate at each symbol, by its name, [length, hidden]
+    logits: np.ndarray  # of the next symbol, after each symbol, [length, alphabet]
 
     @property
     def states(self) -> np.ndarray:
