@@ -310,9 +310,9 @@ class BadCell(SRN):
     ("returned", "message"),
     [
         (((torch.zeros(2, 1),), ()), "of shapes [(2, 2)] and [], got [(2, 1)] and []"),
-        (torch.zeros(2, 2), "got something else"),
+        (torch.zeros(2, 2), "expected its step to return (state, gates)"),
         ((torch.zeros(2, 2),), "got something else"),
-        (lambda state: state[0] @ torch.zeros(3, 3), "its step fails: RuntimeError: mat1 and mat2"),
+        (lambda cell, state: state[0] @ torch.zeros(3, 3), "its step fails: RuntimeError: mat1 and mat2"),
     ],
 )
 def test_a_cell_whose_step_does_not_fit_is_refused(returned, message, monkeypatch):
