@@ -21,6 +21,7 @@ QUICK = [
     "model.stop_after=20", "trainer.max_steps=400", "data.evaluation_interval=100", "data.updates_per_step=30",
     "trainer.log_every_n_steps=50",
 ]  # fmt: skip
+UNREPORTED = [*QUICK, "~report.evaluation"]  # for tests of numbers, which need no figures
 TABLE = ["0000", "1000", "1100", "1000", "1100", "1110", "1100", "1110", "1111"]
 GRID = [(x, y) for y in range(3) for x in range(3)]
 
@@ -227,7 +228,7 @@ def test_a_member_is_its_solo_run_to_the_last_bit(command, population):
     together = weights(population)
     metrics = results(population)["metrics"]
     for member in (0, 4):
-        solo = command(*QUICK, f"seed={member}")
+        solo = command(*UNREPORTED, f"seed={member}")
         assert solo.status == 0, solo.err
         for name, values in weights(solo.folder).items():
             assert torch.equal(values, together[name][member])
@@ -236,7 +237,7 @@ def test_a_member_is_its_solo_run_to_the_last_bit(command, population):
 
 
 def test_a_run_ends_when_every_member_is_frozen(command):
-    outcome = command(*QUICK, "seed=1")
+    outcome = command(*UNREPORTED, "seed=1")
     made = outcome.values("train/updates")[0]
     assert 0 < made < 400
     assert outcome.results["time"]["updates"] == made
@@ -247,7 +248,7 @@ def test_a_run_ends_when_every_member_is_frozen(command):
 
 
 def test_the_reference_gives_the_same_results(command, population):
-    outcome = command(*QUICK, "members=5", "model.kernel=reference")
+    outcome = command(*UNREPORTED, "members=5", "model.kernel=reference")
     assert outcome.status == 0, outcome.err
     metrics = results(population)["metrics"]
     for name in ("train/solved", "train/first_success", "train/sustained_success", "train/updates"):
@@ -257,7 +258,7 @@ def test_the_reference_gives_the_same_results(command, population):
 
 def test_another_optimizer_and_precision(command):
     for settings in (["optimizer=sgd", "optimizer.lr=1.0"], ["+trainer.precision=64-true"]):
-        outcome = command(*QUICK, *settings, "trainer.max_steps=40", "members=2")
+        outcome = command(*UNREPORTED, *settings, "trainer.max_steps=40", "members=2")
         assert outcome.status == 0, outcome.err
         assert outcome.values("train/updates") == [40, 40]
 
@@ -280,7 +281,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(command, tmp_path, population):
 
 
 def test_a_finished_run_is_trained_longer(command, population):
-    short = command(*QUICK, "members=5", "trainer.max_steps=200").folder
+    short = command(*UNREPORTED, "members=5", "trainer.max_steps=200").folder
     assert command(f"resume={short}", "trainer.max_steps=400").status == 0
     assert_same_weights(weights(short), weights(population))
     outcome = command(f"resume={short}", "trainer.max_steps=100")
@@ -315,7 +316,7 @@ def test_points_of_ones_own(command, tmp_path):
 def test_a_run_is_not_resumed_on_other_points(command, tmp_path):
     path = tmp_path / "points.csv"
     path.write_text("x,y,label\n0,0,0\n0,1,1\n")
-    outcome = command(*QUICK, f"data.file={path}", "trainer.max_steps=10")
+    outcome = command(*UNREPORTED, f"data.file={path}", "trainer.max_steps=10")
     path.write_text("x,y,label\n0,0,0\n0,2,1\n")
     again = command(f"resume={outcome.folder}", "trainer.max_steps=20")
     assert again.status == 1
@@ -323,7 +324,7 @@ def test_a_run_is_not_resumed_on_other_points(command, tmp_path):
 
 
 def test_updates_that_do_not_fill_an_evaluations_interval_are_evaluated_too(command):
-    outcome = command(*QUICK, "seed=4", "trainer.max_steps=250")
+    outcome = command(*UNREPORTED, "seed=4", "trainer.max_steps=250")
     history = rows(outcome.folder / "tables/history.csv")
     assert [row["update"] for row in history] == ["100", "200", "250"]
     assert float(history[-1]["train/loss"]) == pytest.approx(outcome.values("train/loss")[0])
@@ -331,7 +332,7 @@ def test_updates_that_do_not_fill_an_evaluations_interval_are_evaluated_too(comm
 
 
 def test_a_run_that_is_stopped_keeps_its_latest_measures(command, tmp_path):
-    process = start(tmp_path / "run", *QUICK, "data.updates_per_step=1", "trainer.max_steps=40000", "seed=4")
+    process = start(tmp_path / "run", *UNREPORTED, "data.updates_per_step=1", "trainer.max_steps=40000", "seed=4")
     wait_for(lambda: (tmp_path / "run" / "tables" / "history.csv").exists(), process)
     process.send_signal(signal.SIGINT)
     process.communicate()
@@ -364,7 +365,7 @@ def test_a_kernel_that_cannot_be_taken_is_told_of(command):
 
 
 def test_a_sweep_gives_success_rates_with_their_intervals(command, tmp_path):
-    outcome = command("-m", *QUICK, "members=5", "model.network.hidden_size=2,10")
+    outcome = command("-m", *UNREPORTED, "members=5", "model.network.hidden_size=2,10")
     assert outcome.status == 0, outcome.err
     (table,) = tmp_path.rglob("sweep.csv")
     jobs = rows(table)
@@ -377,7 +378,7 @@ def test_a_sweep_gives_success_rates_with_their_intervals(command, tmp_path):
 
 def test_two_devices_train_what_one_does(tmp_path, population):
     process = start(
-        tmp_path / "two", *QUICK, "members=5", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"
+        tmp_path / "two", *UNREPORTED, "members=5", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"
     )
     _, told = process.communicate()
     assert process.returncode == 0, told

@@ -3,6 +3,9 @@
 import pytest
 
 
+BRIEF = ["trainer.max_epochs=2", "~report.evaluation"]
+
+
 @pytest.fixture
 def on_kmnist(command, real_kmnist, monkeypatch):
     def run(*arguments):
@@ -22,15 +25,15 @@ def test_netlin_reaches_70_percent(on_kmnist):
 
 
 def test_netfull_reaches_85_percent(on_kmnist):
-    outcome = on_kmnist("experiment=kmnist_full")
+    outcome = on_kmnist("experiment=kmnist_full", "~report.evaluation")
     assert outcome.values("test/accuracy")[0] == pytest.approx(0.849, abs=0.01)
     assert outcome.results["network"]["parameters"] == 238_510
 
 
 def test_members_give_the_accuracies_of_their_solo_runs(on_kmnist):
-    together = on_kmnist("experiment=kmnist_lin", "members=3", "trainer.max_epochs=2").values("test/accuracy")
+    together = on_kmnist("experiment=kmnist_lin", "members=3", *BRIEF).values("test/accuracy")
     alone = [
-        on_kmnist("experiment=kmnist_lin", f"seed={seed}", "trainer.max_epochs=2").values("test/accuracy")[0]
+        on_kmnist("experiment=kmnist_lin", f"seed={seed}", *BRIEF).values("test/accuracy")[0]
         for seed in range(3)
     ]
     assert together == alone

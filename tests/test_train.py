@@ -20,6 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from .conftest import ROOT, SHORT, run_folders
 
+UNREPORTED = [*SHORT, "~report.evaluation"]  # for tests of numbers, which need no figures
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 
 
@@ -189,25 +190,25 @@ def test_no_figure_stays_open(command):
 
 
 def test_members_reproduce_their_solo_runs(command):
-    together = command(*SHORT, "experiment=kmnist_full", "model.network.hidden_size=20", "members=3", "seed=4")
+    together = command(*UNREPORTED, "experiment=kmnist_full", "model.network.hidden_size=20", "members=3", "seed=4")
     for member in range(3):
-        solo = command(*SHORT, "experiment=kmnist_full", "model.network.hidden_size=20", f"seed={4 + member}")
+        solo = command(*UNREPORTED, "experiment=kmnist_full", "model.network.hidden_size=20", f"seed={4 + member}")
         for name in ("test/accuracy", "test/loss", "train/loss", "train/accuracy"):
             assert together.values(name)[member] == pytest.approx(solo.values(name)[0], rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(command):
-    first, again, other = (weights(command(*SHORT, "data.shuffle=true", f"seed={seed}").folder) for seed in (1, 1, 2))
+    first, again, other = (weights(command(*UNREPORTED, "data.shuffle=true", f"seed={seed}").folder) for seed in (1, 1, 2))
     assert_same_weights(first, again)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
 def test_seed_zero_is_a_seed(command):
-    assert_same_weights(weights(command(*SHORT).folder), weights(command(*SHORT, "seed=0").folder))
+    assert_same_weights(weights(command(*UNREPORTED).folder), weights(command(*UNREPORTED, "seed=0").folder))
 
 
 def test_updates_per_step_does_not_change_the_result(command):
-    first, second = (weights(command(*SHORT, f"data.updates_per_step={n}").folder) for n in (1, 4))
+    first, second = (weights(command(*UNREPORTED, f"data.updates_per_step={n}").folder) for n in (1, 4))
     assert_same_weights(first, second)
 
 
@@ -229,26 +230,26 @@ def test_held_out_images_choose_the_best_member(command):
 
 
 def test_an_epoch_without_evaluation_has_no_test_results(command):
-    outcome = command(*SHORT, "+trainer.check_val_every_n_epoch=2")
+    outcome = command(*UNREPORTED, "+trainer.check_val_every_n_epoch=2")
     history = rows(outcome.folder / "tables/history.csv")
     assert history[0]["test/accuracy"] == ""
     assert float(history[1]["test/accuracy"]) == pytest.approx(outcome.values("test/accuracy")[0])
 
 
 def test_max_steps_stops_after_that_many_updates(command):
-    outcome = command(*SHORT, "+trainer.max_steps=3")
+    outcome = command(*UNREPORTED, "+trainer.max_steps=3")
     assert outcome.status == 0, outcome.err
     assert outcome.results["time"]["updates"] == 3
     assert outcome.results["metrics"]["train/loss"]["mean"] > 0
     assert_same_weights(
-        weights(outcome.folder), weights(command(*SHORT, "trainer.max_epochs=1", "+trainer.limit_train_batches=3",
+        weights(outcome.folder), weights(command(*UNREPORTED, "trainer.max_epochs=1", "+trainer.limit_train_batches=3",
                                                  "data.updates_per_step=1").folder)
     )  # fmt: skip
 
 
 def test_early_stopping_may_watch_a_measure(command):
     early = ["+callbacks.early._target_=lightning.pytorch.callbacks.EarlyStopping", "+callbacks.early.patience=1"]
-    outcome = command(*SHORT, *early, "+callbacks.early.monitor=val/loss", "+callbacks.early.min_delta=100",
+    outcome = command(*UNREPORTED, *early, "+callbacks.early.monitor=val/loss", "+callbacks.early.min_delta=100",
                       "data.validation_size=50", "trainer.max_epochs=9")  # fmt: skip
     assert outcome.status == 0, outcome.err
     assert len(rows(outcome.folder / "tables/history.csv")) == 2
@@ -256,9 +257,9 @@ def test_early_stopping_may_watch_a_measure(command):
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
 def test_other_precisions(command, precision):
-    outcome = command(*SHORT, f"+trainer.precision={precision}")
+    outcome = command(*UNREPORTED, f"+trainer.precision={precision}")
     assert outcome.status == 0, outcome.err
-    assert outcome.values("train/loss")[0] == pytest.approx(command(*SHORT).values("train/loss")[0], rel=0.02)
+    assert outcome.values("train/loss")[0] == pytest.approx(command(*UNREPORTED).values("train/loss")[0], rel=0.02)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(command):
@@ -301,8 +302,8 @@ def test_an_unforeseen_error_leaves_its_traceback_in_the_results(command, monkey
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(command):
-    first = command(*SHORT)
-    again = command(*SHORT, f"hydra.run.dir={first.folder}", "seed=1")
+    first = command(*UNREPORTED)
+    again = command(*UNREPORTED, f"hydra.run.dir={first.folder}", "seed=1")
     assert again.status == 1
     assert "holds a run already. Continue it with resume=" in again.err
     assert first.results["status"] == "done"
@@ -326,7 +327,7 @@ def test_outputs_that_cannot_be_written(command, tmp_path):
 
 def test_a_sweep_is_summed_up_also_where_jobs_fail(command, tmp_path):
     outcome = command(
-        "-m", *SHORT, "experiment=kmnist_full", "model.network.hidden_size=4,8", "optimizer.lr=0.01,1e38", "members=2"
+        "-m", *UNREPORTED, "experiment=kmnist_full", "model.network.hidden_size=4,8", "optimizer.lr=0.01,1e38", "members=2"
     )
     assert outcome.status == 1
     assert "job 1 failed: The loss of member 0" in outcome.err
@@ -388,7 +389,8 @@ def wait_for(condition, process):
         time.sleep(0.005)
 
 
-LONG = ["trainer.max_epochs=20", "data.batch_size=4", "data.updates_per_step=3", "data.shuffle=true", "members=2"]
+LONG = ["trainer.max_epochs=20", "data.batch_size=4", "data.updates_per_step=3", "data.shuffle=true", "members=2",
+        "~report.evaluation"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -456,7 +458,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(command, finished
 
 
 def test_resuming_a_finished_run_changes_nothing(command, tmp_path):
-    outcome = command(*SHORT, "members=2")
+    outcome = command(*UNREPORTED, "members=2")
     before = weights(outcome.folder)
     results = outcome.results
     again = command(f"resume={outcome.folder}")
@@ -467,9 +469,9 @@ def test_resuming_a_finished_run_changes_nothing(command, tmp_path):
 
 
 def test_a_finished_run_can_be_trained_longer(command):
-    short = command(*SHORT).folder
+    short = command(*UNREPORTED).folder
     assert command(f"resume={short}", "trainer.max_epochs=4").status == 0
-    long = command(*SHORT, "trainer.max_epochs=4").folder
+    long = command(*UNREPORTED, "trainer.max_epochs=4").folder
     assert_same_weights(weights(short), weights(long))
 
 
@@ -541,7 +543,7 @@ def test_two_devices_train_what_one_does(small_data, tmp_path):
     for devices in (1, 2):
         folder = tmp_path / str(devices)
         settings = ["trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}", "data.batch_size=7"]
-        process = start(folder, *SHORT, *settings, data=small_data)
+        process = start(folder, *UNREPORTED, *settings, data=small_data)
         _, told = process.communicate()
         assert process.returncode == 0, told
         outcomes.append((weights(folder), json.loads((folder / "results.json").read_text())["metrics"]))
