@@ -36,6 +36,7 @@ TARGETS = [
     "hudyn.networks.LSTM",
     "hudyn.networks.NetConv",
     "hudyn.run.checkpoint.Checkpoint",
+    "hudyn.run.loggers.MLflow",
 ]
 
 

@@ -1,6 +1,7 @@
 """The first check of a config, without torch and Lightning: keys, arguments, types, values, and the task."""
 
 import copy
+import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
@@ -40,6 +41,11 @@ KINDS = {
     "trainer": "lightning.pytorch.Trainer",
     "callbacks.*": "lightning.pytorch.Callback",
     "logger.*": "lightning.pytorch.loggers.Logger",
+}
+# Packages that Lightning's loggers need; each is an extra of hudyn too.
+LOGGER_PACKAGES = {
+    "lightning.pytorch.loggers.mlflow.MLFlowLogger": "mlflow",
+    "lightning.pytorch.loggers.wandb.WandbLogger": "wandb",
 }
 # Arguments that hudyn gives to the object at a path; a report gets the study first.
 SET_BY_HUDYN = {
@@ -231,6 +237,9 @@ def _locate_allowed(path: str, name: str, trusted: tuple[str, ...]) -> Target:
     expected = KINDS.get(_pattern(path))
     if expected and target.is_class and locate(expected).name not in target.ancestors:
         raise LookupError(f"expected a {expected.rpartition('.')[2]}, got {name}")
+    for package in filter(None, map(LOGGER_PACKAGES.get, target.ancestors)):
+        if importlib.util.find_spec(package) is None:
+            raise LookupError(f'expected {package} installed (pip install "hudyn[{package}]"), got {name}')
     return target
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from hudyn.config.build import build_data, build_module
 from hudyn.run.callback import RunCallback
 from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint, load_weights
-from hudyn.run.loggers import TensorBoard
+from hudyn.run.loggers import RunLogger
 from hudyn.run.run import Run
 from hudyn.tasks.base import AnyStudy, Study
 
@@ -26,7 +26,7 @@ def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -
     """
     loggers = [instantiate(logger, save_dir=str(run.folder)) for logger in config.logger.values()]
     for logger in loggers:
-        if isinstance(logger, TensorBoard) and resumed_at is not None:
+        if isinstance(logger, RunLogger) and resumed_at is not None:
             logger.continue_after(resumed_at)
     callbacks = [instantiate(callback) for callback in config.callbacks.values()]
     for callback in callbacks:
@@ -42,7 +42,7 @@ def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -
         )
     finally:
         for logger in loggers:
-            if isinstance(logger, TensorBoard):
+            if isinstance(logger, RunLogger):
                 logger.close()
 
 

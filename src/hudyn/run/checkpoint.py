@@ -80,6 +80,8 @@ class Checkpoint(RunCallback, lightning_callbacks.Checkpoint):
 
     def _save(self, trainer: Trainer, stop: bool) -> None:
         with self._cadence.kept():
+            for logger in trainer.loggers:
+                logger.save()  # a resumed run continues after what is in the checkpoint
             trainer.save_checkpoint(self.run.checkpoint)
         self._saved_at = time.monotonic()
         if stop:

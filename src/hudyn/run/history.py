@@ -1,4 +1,4 @@
-"""What every run writes while it trains: its record, the table of evaluations, TensorBoard's curves."""
+"""What every run writes while it trains: its record, the table of evaluations, the curves of its loggers."""
 
 import textwrap
 import time
@@ -17,7 +17,7 @@ from hudyn.run.callback import Cadence, RunCallback
 from hudyn.run.writer import write_csv
 from hudyn.tasks.base import AnyModule
 
-# The settings by which TensorBoard's HPARAMS tab compares runs.
+# The settings by which loggers, and TensorBoard's HPARAMS tab, compare runs.
 HPARAMS = {
     "experiment": "name",
     "network": "model.network._target_",
@@ -78,14 +78,20 @@ class History(RunCallback):
         }
 
     def on_fit_start(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
-        """Start the clock; put the config and the hyperparameters into TensorBoard."""
+        """Start the clock; log the hyperparameters of a run that begins, and its config into TensorBoard."""
+        resumed = self.fit_seconds > 0
         self._started = time.monotonic()
-        if (writer := tensorboard(trainer)) and not self.rows:
+        if resumed:
+            return
+        settings = {name: OmegaConf.select(self.run.config, path) for name, path in HPARAMS.items()}
+        given = {name: value for name, value in settings.items() if value not in (None, -1)}
+        for logger in trainer.loggers:
+            if not isinstance(logger, TensorBoardLogger):
+                logger.log_hyperparams(given)
+        if writer := tensorboard(trainer):
             writer.add_text("config", textwrap.indent(OmegaConf.to_yaml(self.run.config), "    "), 0)
             splits = pl_module.data.evaluated_splits
             evaluated = {name: 0.0 for name in pl_module.measures(pl_module.data) if name.split("/")[0] in splits}
-            settings = {name: OmegaConf.select(self.run.config, path) for name, path in HPARAMS.items()}
-            given = {name: value for name, value in settings.items() if value not in (None, -1)}
             for part in hparams(given, evaluated):
                 writer._get_file_writer().add_summary(part)  # the public method opens an event file of its own
 
@@ -142,8 +148,8 @@ class History(RunCallback):
     def _log(self, trainer: Trainer, results: dict[str, Measure]) -> dict[str, float]:
         """Log results, but for the training losses, which are logged as they come; return all curves' values."""
         curves = {tag: value for name, measure in results.items() for tag, value in measure.curves(name).items()}
-        for logger in trainer.loggers:
-            shown = {tag: value for tag, value in curves.items() if not tag.startswith("train/loss")}
+        shown = {tag: value for tag, value in curves.items() if not tag.startswith("train/loss")}
+        for logger in trainer.loggers if shown else []:
             logger.log_metrics(shown, step=trainer.global_step)
         return curves
 

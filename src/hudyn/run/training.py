@@ -213,6 +213,7 @@ def quieten() -> None:
     for message in (
         r"The number of training batches \(\d+\) is smaller than the logging interval",
         r"GPU available but not used",
+        r"Experiment logs directory .* exists and is not empty",  # the run's own, see hudyn.run.loggers
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own use of torch
     ):
         warnings.filterwarnings("ignore", message)
