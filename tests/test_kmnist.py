@@ -32,8 +32,5 @@ def test_netfull_reaches_85_percent(on_kmnist):
 
 def test_members_give_the_accuracies_of_their_solo_runs(on_kmnist):
     together = on_kmnist("experiment=kmnist_lin", "members=3", *BRIEF).values("test/accuracy")
-    alone = [
-        on_kmnist("experiment=kmnist_lin", f"seed={seed}", *BRIEF).values("test/accuracy")[0]
-        for seed in range(3)
-    ]
+    alone = [on_kmnist("experiment=kmnist_lin", f"seed={seed}", *BRIEF).values("test/accuracy")[0] for seed in range(3)]
     assert together == alone

@@ -16,6 +16,7 @@ from hudyn.errors import HudynError
 from hudyn.kernels.dispatch import TABLE
 from hudyn.kernels.numba.compile import compiled
 from hudyn.kernels.recurrent import (
+    Sequences,
     cell_name,
     fused,
     one_by_one,
@@ -25,6 +26,7 @@ from hudyn.kernels.recurrent import (
     together,
     updates_by,
 )
+from hudyn.kernels.steps import StepSettings
 from hudyn.networks import GRU, LSTM, SRN
 from hudyn.population import Population, member_vectors
 
@@ -132,8 +134,11 @@ OPTIMIZERS = {
     "momentum": partial(torch.optim.SGD, lr=0.1, momentum=0.9),
     "nesterov": partial(torch.optim.SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adam": partial(torch.optim.Adam, lr=0.01, weight_decay=0.01),
+    "adamw": partial(torch.optim.AdamW, lr=0.01, weight_decay=0.1),
+    "rmsprop": partial(torch.optim.RMSprop, lr=0.01, weight_decay=0.01),
+    "rmsprop with momentum": partial(torch.optim.RMSprop, lr=0.01, momentum=0.9),
 }
-MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")
+MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq", "square_avg")
 
 
 def sequences(*shape, seed=0, longest=11):
@@ -240,7 +245,9 @@ def test_many_updates_in_one_call_are_those_of_torch_one_by_one(name, optimizer,
         population = Population(NETWORKS[name], 3, seed=3).double()
         steps, state, results = OPTIMIZERS[optimizer](population.parameters()), (), []
         for part in (slice(0, 9), slice(9, 16)):
-            losses, state = make_updates(population, steps, symbols[:, part], lengths[:, part], state, stream)
+            chunk = Sequences.from_padded(symbols[:, part], lengths[:, part])
+            settings = StepSettings.constant(steps, 3, len(range(16)[part]))
+            losses, state = make_updates(population, steps, settings, chunk, state, stream)
             results.append(losses)
         kept = [steps.state[p].get(key) for p in population.parameters() for key in MOMENTS]
         moments = [moment for moment in kept if moment is not None]
@@ -255,11 +262,17 @@ def test_many_updates_in_one_call_are_those_of_torch_one_by_one(name, optimizer,
 def test_a_members_updates_are_those_of_its_solo_run_to_the_last_bit(name, threads, monkeypatch):
     monkeypatch.setattr("hudyn.kernels.threads._threads", threads)
     symbols, lengths = sequences(5, 8, 2)
+
+    def train(population, rows):
+        optimizer = OPTIMIZERS["adam"](population.parameters())
+        settings = StepSettings.constant(optimizer, population.members, 8)
+        together(population, optimizer, settings, Sequences.from_padded(symbols[rows], lengths[rows]), (), False)
+
     alone, everyone = [], Population(NETWORKS[name], 5, seed=3)
-    together(everyone, OPTIMIZERS["adam"](everyone.parameters()), symbols, lengths, (), False)
+    train(everyone, slice(None))
     for member in range(5):
-        population, own = Population(NETWORKS[name], 1, seed=3 + member), slice(member, member + 1)
-        together(population, OPTIMIZERS["adam"](population.parameters()), symbols[own], lengths[own], (), False)
+        population = Population(NETWORKS[name], 1, seed=3 + member)
+        train(population, slice(member, member + 1))
         alone.append(member_vectors(population.parameters(), 1)[0])
     assert torch.equal(torch.stack(alone), member_vectors(everyone.parameters(), 5))
 
@@ -313,7 +326,7 @@ def test_which_kernel_is_taken(monkeypatch):
     population = Population(NETWORKS["srn"])
     assert updates("auto", population) is together
     assert updates("reference", population).args == (reference,)
-    assert updates("auto", population, torch.optim.RMSprop).args == (fused,)
+    assert updates("auto", population, torch.optim.Adagrad).args == (fused,)
     assert updates("numba", population, partial(torch.optim.Adam, amsgrad=True)).args == (fused,)
     with pytest.raises(HudynError, match=r"model.kernel=triton is not available here: (triton is|it runs on cuda)"):
         updates("triton", population)

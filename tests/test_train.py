@@ -198,7 +198,9 @@ def test_members_reproduce_their_solo_runs(command):
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(command):
-    first, again, other = (weights(command(*UNREPORTED, "data.shuffle=true", f"seed={seed}").folder) for seed in (1, 1, 2))
+    first, again, other = (
+        weights(command(*UNREPORTED, "data.shuffle=true", f"seed={seed}").folder) for seed in (1, 1, 2)
+    )
     assert_same_weights(first, again)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
@@ -327,7 +329,12 @@ def test_outputs_that_cannot_be_written(command, tmp_path):
 
 def test_a_sweep_is_summed_up_also_where_jobs_fail(command, tmp_path):
     outcome = command(
-        "-m", *UNREPORTED, "experiment=kmnist_full", "model.network.hidden_size=4,8", "optimizer.lr=0.01,1e38", "members=2"
+        "-m",
+        *UNREPORTED,
+        "experiment=kmnist_full",
+        "model.network.hidden_size=4,8",
+        "optimizer.lr=0.01,1e38",
+        "members=2",
     )
     assert outcome.status == 1
     assert "job 1 failed: The loss of member 0" in outcome.err

@@ -63,6 +63,7 @@ PositiveFloat = Annotated[float, Bound("a number above 0", above=0)]
 NonNegativeFloat = Annotated[float, Bound("a number of at least 0", least=0)]
 NeedsAALpy = Annotated[bool, Needs('false, or AALpy installed (pip install "hudyn[analysis]")', package="aalpy")]
 Probability = Annotated[float, Bound("a probability above 0 and below 1", above=0, below=1)]
+Share = Annotated[float, Bound("a share of at least 0, below 1", least=0, below=1)]
 
 
 def bounds(hint: object) -> list[Bound]:

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -14,29 +14,38 @@ from hudyn.seeds import seed_random_layers
 
 
 class Population(nn.Module):
-    """`members` copies of one network; member k has the initial weights of a solo run with seed `seed` + k.
+    """`members` copies of one network; each has the initial weights of a solo run with its seed.
+
+    Member k has the seed `seed` + k. With several variants, the members are divided into as many equal parts, and each
+    part has the seeds from `seed` on.
 
     With one member, `network` is that network and is called directly. With more, each of its parameters and
     buffers carries a leading member axis, and the forward is mapped over it with `torch.func`. If a network cannot be
     mapped (because dropout draws random numbers, say), its members run one after another.
 
     Args:
-        build: makes one network; called once for each member, under that member's seed.
+        build: makes one network, or one such function for each variant; called once for each member, under its seed.
         members: number of copies.
         seed: seed of member 0.
+
+    Attributes:
+        seeds: seed of each member.
     """
 
     @checked
-    def __init__(self, build: Callable[[], nn.Module], members: Positive = 1, seed: int = 0) -> None:
+    def __init__(
+        self, build: Callable[[], nn.Module] | Sequence[Callable[[], nn.Module]], members: Positive = 1, seed: int = 0
+    ) -> None:
         super().__init__()
+        builders = [build] if callable(build) else list(build)
         self.members = members
-        self.seed = seed
+        self.seeds = member_seeds(members, seed, len(builders))
         self._mapped: dict[bool, bool] = {}  # whether mapping works, in training (True) and evaluation, once known
         networks = []
         with torch.random.fork_rng(devices=[]):
-            for member in range(members):
-                torch.manual_seed(seed + member)
-                networks.append(build())
+            for member, its_seed in enumerate(self.seeds):
+                torch.manual_seed(its_seed)
+                networks.append(builders[member * len(builders) // members]())
         self.network = networks[0]
         if members > 1:
             _replace(self.network, torch.stack, networks)
@@ -54,7 +63,7 @@ class Population(nn.Module):
         """
         if self.members == 1:
             if self.training:
-                seed_random_layers(inputs.device, self.seed, update)
+                seed_random_layers(inputs.device, self.seeds[0], update)
             return self.network(inputs[0] if per_member else inputs).unsqueeze(0)
         if self.training not in self._mapped:
             return self._try_to_map(inputs, per_member, update)
@@ -112,7 +121,7 @@ class Population(nn.Module):
         outputs = []
         for member in range(self.members):
             if self.training:
-                seed_random_layers(inputs.device, self.seed + member, update)
+                seed_random_layers(inputs.device, self.seeds[member], update)
             tensors = {name: tensor[member] for name, tensor in self._tensors().items()}
             outputs.append(self._call(tensors, inputs[member] if per_member else inputs))
         return torch.stack(outputs)
@@ -123,6 +132,15 @@ class Population(nn.Module):
         if self.members > 1:
             _replace(network, lambda tensors: tensors[0][index].clone(), [network])
         return network
+
+
+def member_seeds(members: int, seed: int, variants: int = 1) -> list[int]:
+    """Seed of each member: from `seed` on, in each of `variants` equal parts.
+
+    >>> member_seeds(6, 10, variants=2)
+    [10, 11, 12, 10, 11, 12]
+    """
+    return [seed + member for member in range(members // variants)] * variants
 
 
 def member_vectors(tensors: Iterable[Tensor], members: int) -> Tensor:

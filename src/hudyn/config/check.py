@@ -14,6 +14,7 @@ from hudyn.config.annotations import problem_with
 from hudyn.config.hydra_adapter import ConfigFiles
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import Target, class_attribute, locate
+from hudyn.config.variants import variant_of, variants
 
 ALLOWED_PACKAGES = ("hudyn", "torch.nn", "torch.optim", "lightning.pytorch", "torchmetrics")
 NOT_NEGATIVE, POSITIVE = Bound("an integer of at least 0", least=0), Bound("an integer of at least 1", least=1)
@@ -28,8 +29,9 @@ SETTINGS: dict[str, tuple[Any, Any]] = {
     "objective": (str, ""),
     "allowed_targets": (list[str], []),
 }
-TARGET_GROUPS = ("data", "model", "optimizer", "trainer")  # one object each; the others hold several, by name
+TARGET_GROUPS = ("data", "model", "optimizer", "scheduler", "trainer")  # one object each; the others hold several
 GROUPS = (*TARGET_GROUPS, "report", "callbacks", "logger")
+OPTIONAL = ("scheduler",)  # groups that may be empty
 REQUIRED_CALLBACKS = ("history", "checkpoint")
 HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 # What the object at a path must be; `*` stands for any name.
@@ -38,6 +40,7 @@ KINDS = {
     "model": "hudyn.tasks.base.TaskModule",
     "model.network": "torch.nn.Module",
     "optimizer": "torch.optim.Optimizer",
+    "scheduler": "torch.optim.lr_scheduler.LRScheduler",
     "trainer": "lightning.pytorch.Trainer",
     "callbacks.*": "lightning.pytorch.Callback",
     "logger.*": "lightning.pytorch.loggers.Logger",
@@ -51,10 +54,12 @@ LOGGER_PACKAGES = {
 SET_BY_HUDYN = {
     "model": {"optimizer"},
     "optimizer": {"params"},
+    "scheduler": {"optimizer"},
     "trainer": {"callbacks", "logger", "plugins", "default_root_dir"},
     "logger.*": {"save_dir"},
 }
-PARTIAL = ("optimizer", "report.*")  # hudyn makes these with the arguments above
+DERIVED = {"scheduler": {"T_max", "total_steps"}}  # arguments that may be given, but follow from the run too
+PARTIAL = ("optimizer", "scheduler", "report.*")  # hudyn makes these with the arguments above
 
 
 def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]:
@@ -66,6 +71,15 @@ def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]
         config: the config, without Hydra's own part; it is not changed.
         files: the config files, to name the options that fit.
     """
+    combinations = variants(config)
+    problems = [problem for settings in combinations for problem in _check_variant(variant_of(config, settings), files)]
+    if isinstance(config.get("members"), int) and config.members % len(combinations):
+        expected = f"a multiple of {len(combinations)}, the number of combinations of {', '.join(combinations[0])}"
+        problems.append(Problem("members", f"expected {expected}, got {config.members}"))
+    return list(dict.fromkeys(problems))
+
+
+def _check_variant(config: DictConfig, files: ConfigFiles | None) -> list[Problem]:
     config = copy.deepcopy(config)
     OmegaConf.set_struct(config, False)
     problems = list(_check_references(config))
@@ -139,7 +153,7 @@ def _check_keys(config: DictConfig) -> Iterator[Problem]:
     known, given = {*SETTINGS, *GROUPS}, set(map(str, config))
     for key in sorted(given - known):
         yield Problem(key, "there is no such key" + nearest(key, known))
-    for key in sorted(known - given):
+    for key in sorted(known - given - set(OPTIONAL)):
         yield Problem(key, "is not set")
     for path in sorted(OmegaConf.missing_keys(config)):
         yield Problem(path, f"needs a value: {path}=...")
@@ -170,6 +184,8 @@ def _check_targets(config: DictConfig) -> list[Problem]:
     problems = []
     for group in GROUPS:
         node = config.get(group)
+        if group in OPTIONAL and not node:
+            continue
         if not isinstance(node, DictConfig):
             if node is not None or group in TARGET_GROUPS:
                 problems.append(Problem(group, f"expected settings, got {node!r}"))
@@ -212,7 +228,7 @@ def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iter
             yield Problem(f"{path}.{argument}", no_such_argument(path, name, target, argument))
     if "_args_" not in node and path != "model.network":  # a network's arguments may follow from the data
         for argument, expected in target.arguments.items():
-            if expected.required and argument not in {*arguments, *ours}:
+            if expected.required and argument not in {*arguments, *ours, *DERIVED.get(path, ())}:
                 yield Problem(f"{path}.{argument}", f"{name} needs this argument")
     for argument in arguments:
         if argument in target.arguments and argument not in ours and not OmegaConf.is_missing(node, argument):

@@ -16,12 +16,14 @@ from hydra.utils import get_class, instantiate
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from omegaconf import DictConfig, OmegaConf
+from torch.optim.lr_scheduler import LRScheduler
 
 from hudyn.arguments import ArgumentError, nearest
-from hudyn.config.build import build_network
+from hudyn.config.build import TOTAL_UPDATES, build_network
 from hudyn.config.check import plain, repair
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
+from hudyn.config.variants import variant_of, variants
 from hudyn.tasks.base import AnyData, AnyModule, TaskData
 
 ELEMENTWISE_OPTIMIZERS = (
@@ -37,9 +39,14 @@ def check_objects(config: DictConfig) -> list[Problem]:
     Args:
         config: a composed config without problems by `hudyn.config.check`; it is not changed.
     """
-    maker = _Maker(config)
+    first, *others = variants(config)
+    maker = _Maker(variant_of(config, first))
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"), _silent_lightning():
         maker.make_all()
+        for settings in others:
+            variant = _Maker(variant_of(config, settings))
+            variant.make_all()
+            maker.problems += [problem for problem in variant.problems if problem not in maker.problems]
         return maker.problems + list(_check_together(maker.made, maker.module_class, maker.config))
 
 
@@ -62,6 +69,8 @@ class _Maker:
         self._make("model.network", self._network, needs=["data"])
         parameter = torch.nn.Parameter(torch.zeros(1))
         self._make("optimizer", lambda: instantiate(config.optimizer)([parameter]))
+        if config.get("scheduler"):
+            self._make("scheduler", self._scheduler, needs=["optimizer"])
         self._make("trainer", lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False))
         for name in config.get("callbacks") or {}:
             self._make(f"callbacks.{name}", partial(instantiate, config.callbacks[name]))
@@ -80,6 +89,12 @@ class _Maker:
                 if parent != path or known is None or known.required:
                     return
                 repair(self.config, [problem])
+
+    def _scheduler(self) -> LRScheduler:
+        settings = self.config.scheduler
+        known = locate(str(settings._target_)).arguments
+        derived = {name: 1 for name in TOTAL_UPDATES if name in known and name not in settings}
+        return cast(LRScheduler, instantiate(settings, **derived)(self.made["optimizer"]))
 
     def _data(self) -> AnyData:
         data = instantiate(self.config.data)
@@ -156,8 +171,6 @@ def _check_trainer(trainer: Trainer, data: object, config: DictConfig) -> Iterat
                 yield Problem(f"trainer.{argument}", message)
     if trainer.precision == "16-mixed":
         yield Problem("trainer.precision", "16-mixed needs its losses scaled, which is not done here; use bf16-mixed")
-    if trainer.gradient_clip_val not in (None, 0):
-        yield Problem("trainer.gradient_clip_val", "is not possible here: a step makes many updates")
     if trainer.accumulate_grad_batches not in (0, 1):
         yield Problem("trainer.accumulate_grad_batches", "is not possible here: a step makes many updates")
 

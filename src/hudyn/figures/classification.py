@@ -45,20 +45,20 @@ def confusion_matrix(matrix: Tensor, labels: list[str], title: str) -> Figure:
 
 
 @in_style
-def confusion_matrices(matrices: Tensor, accuracies: Tensor, seed: int) -> Figure:
+def confusion_matrices(matrices: Tensor, accuracies: Tensor, seeds: Sequence[int]) -> Figure:
     """Confusion matrices of all members, small, without numbers.
 
     Args:
         matrices: counts [members, classes, classes].
         accuracies: [members].
-        seed: seed of member 0.
+        seeds: seed of each member.
     """
     members = len(matrices)
     columns = min(members, max(5, math.ceil(math.sqrt(members * 1.5))))
     figure, panels = tiles(members, columns, size=(1.45, 1.65), edge=(1.1, 0.7))
     for member, (axes, matrix, accuracy) in enumerate(zip(panels, matrices, accuracies, strict=True)):
         image = axes.imshow(_row_shares(matrix), vmin=0, vmax=1)
-        axes.set_title(f"seed {seed + member}: {accuracy:.2%}", fontsize=8, fontweight="normal")
+        axes.set_title(f"seed {seeds[member]}: {accuracy:.2%}", fontsize=8, fontweight="normal")
     bar = colour_bar(figure, image, ax=panels, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
     bar.set_label(SHARE, fontsize=8)
     heading(figure, "Confusion matrices (rows: true, columns: predicted)")

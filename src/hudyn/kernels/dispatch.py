@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from hudyn.errors import HudynError
 from hudyn.kernels.cells import GRUParameters, LSTMParameters, SRNParameters
@@ -17,6 +17,7 @@ from hudyn.population import Population
 
 Kernel = Literal["auto", "reference", "numba", "triton"]
 FUSED = ("numba", "triton")
+FUSED_OPTIMIZERS = (SGD, Adam, AdamW, RMSprop)
 DEVICES = {"numba": "cpu", "triton": "cuda"}
 MAX_TRITON_UNITS = 128  # beyond, Triton's blocks no longer fit into registers
 
@@ -84,10 +85,10 @@ def obstacle(kernel: str, population: Population, optimizer: Optimizer | None = 
 
 def optimizer_obstacle(optimizer: Optimizer) -> str | None:
     """Why a kernel cannot make the steps of `optimizer`; None where it can."""
-    variants = ("amsgrad", "maximize", "decoupled_weight_decay", "dampening")
-    plain = type(optimizer) in (SGD, Adam) and not any(optimizer.defaults.get(name) for name in variants)
-    if not plain or len(optimizer.param_groups) > 1:
-        return f"it supports plain SGD and Adam, the optimizer is {type(optimizer).__name__} or has other settings"
-    if not all(parameter.requires_grad for parameter in optimizer.param_groups[0]["params"]):
+    variants = ("amsgrad", "maximize", "dampening", "centered", "capturable", "differentiable")
+    if type(optimizer) not in FUSED_OPTIMIZERS or any(optimizer.defaults.get(name) for name in variants):
+        names = ", ".join(known.__name__ for known in FUSED_OPTIMIZERS)
+        return f"it supports plain {names}, the optimizer is {type(optimizer).__name__} or has other settings"
+    if not all(parameter.requires_grad for group in optimizer.param_groups for parameter in group["params"]):
         return "it trains all parameters"
     return None

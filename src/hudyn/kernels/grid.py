@@ -7,11 +7,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from hudyn.kernels.dispatch import Kernel, choose
+from hudyn.kernels.steps import StepSettings, TorchSteps
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.success import SuccessRecord
 from hudyn.population import Population
 
-Updates = Callable[[Population, Optimizer, Tensor, Tensor, SuccessRecord, int], None]
+Updates = Callable[[Population, Optimizer, StepSettings, Tensor, Tensor, SuccessRecord], None]
 
 
 def updates_by(kernel: Kernel, population: Population, optimizer: Optimizer) -> Updates:
@@ -33,30 +34,36 @@ def updates_by(kernel: Kernel, population: Population, optimizer: Optimizer) -> 
 
 
 def reference(
-    population: Population, optimizer: Optimizer, points: Tensor, labels: Tensor, success: SuccessRecord, number: int
+    population: Population,
+    optimizer: Optimizer,
+    settings: StepSettings,
+    points: Tensor,
+    labels: Tensor,
+    success: SuccessRecord,
 ) -> None:
-    """Update the members that are not frozen `number` times; freeze members whose success is sustained.
+    """Update the members that are not frozen once a step; freeze members whose success is sustained.
 
     Args:
         population: networks from points [items, 2] to log-odds [items].
         optimizer: optimizer of their parameters; it acts element by element.
+        settings: the learning rates of the steps, and how gradients are clipped.
         points: coordinates, [items, 2].
         labels: 0. or 1., [items].
         success: the members' record, which is updated.
-        number: number of updates.
     """
     parameters = list(population.parameters())
     frozen = [parameter.detach().clone() for parameter in parameters]  # as they were when their member was frozen
-    for _ in range(number):
-        if success.frozen.all():
-            break
-        log_odds = population(points)  # [members, items]
-        optimizer.zero_grad()
-        label_losses(log_odds, labels).sum().backward()
-        optimizer.step()
-        newly_frozen = success.update(right_choices(log_odds.detach(), labels).all(dim=1))
-        if newly_frozen.any():
-            _copy_members(newly_frozen, parameters, frozen)
+    with TorchSteps(optimizer, population, settings) as steps:
+        for update in range(len(settings.rates)):
+            if success.frozen.all():
+                break
+            log_odds = population(points)  # [members, items]
+            population.zero_grad()
+            label_losses(log_odds, labels).sum().backward()
+            steps.step(update)
+            newly_frozen = success.update(right_choices(log_odds.detach(), labels).all(dim=1))
+            if newly_frozen.any():
+                _copy_members(newly_frozen, parameters, frozen)
     _copy_members(success.frozen, frozen, parameters)
 
 

@@ -4,10 +4,12 @@
 over time: numba on the CPU, Triton on CUDA, behind the operator `recurrent_losses`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,11 +17,91 @@ from torch.autograd.function import once_differentiable
 from torch.optim import Optimizer
 
 from hudyn.kernels.dispatch import TABLE, Kernel, choose, optimizer_obstacle
+from hudyn.kernels.steps import StepSettings, TorchSteps
 from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.population import Population, member_vectors
 
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The pieces that texts are made of: the words of a language that has finitely many, or its symbols.
+
+    Attributes:
+        symbols: the symbols of all pieces, joined, int32 [symbols].
+        bounds: where each piece begins, and the end of the last, int64 [pieces + 1].
+    """
+
+    symbols: Tensor
+    bounds: Tensor
+
+    @classmethod
+    def of(cls, pieces: Sequence[np.ndarray]) -> "Vocabulary":
+        """A vocabulary of these pieces, each an array of symbols."""
+        bounds = np.cumsum([0, *map(len, pieces)])
+        return cls(torch.from_numpy(np.concatenate(pieces).astype(np.int32)), torch.from_numpy(bounds))
+
+    @property
+    def lengths(self) -> Tensor:
+        """The number of symbols of each piece, [pieces]."""
+        return self.bounds.diff()
+
+    def to(self, device: torch.device) -> "Vocabulary":
+        """The vocabulary on a device."""
+        return Vocabulary(self.symbols.to(device), self.bounds.to(device))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The sequences of several updates, for each member its own.
+
+    Attributes:
+        texts: pieces of each member's text, integers [members, pieces].
+        starts: where each sequence starts in it, [members, updates, parts, batch]. Gradients are accumulated over the
+            parts of an update.
+        lengths: number of pieces of each sequence, likewise; the first symbol of the piece after it is predicted only.
+        vocabulary: the symbols of each piece.
+    """
+
+    texts: Tensor
+    starts: Tensor
+    lengths: Tensor
+    vocabulary: Vocabulary
+
+    @classmethod
+    def from_padded(cls, symbols: Tensor, lengths: Tensor) -> "Sequences":
+        """From padded sequences [members, updates, batch, time + 1] and their lengths [members, updates, batch]."""
+        members, updates, batch, time = symbols.shape
+        starts = (torch.arange(updates * batch) * time).view(1, updates, 1, batch).expand(members, -1, -1, -1)
+        alphabet = Vocabulary.of(np.arange(int(symbols.max()) + 1)[:, None])  # type: ignore[arg-type] # rows of one
+        return cls(symbols.flatten(1).int(), starts, lengths.unsqueeze(2), alphabet)
+
+    @property
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Symbols, padded with zeros, and the numbers of those that are predicted.
+
+        Integers [members, updates, parts, batch, time + 1], and [members, updates, parts, batch].
+        """
+        shape, device = self.starts.shape, self.texts.device
+        offsets = torch.arange(int(self.lengths.max()) + 1, device=device)
+        places = (self.starts[..., None] + offsets).clamp(max=self.texts.shape[1] - 1).view(len(self.texts), -1)
+        pieces = self.texts.gather(1, places).view(*shape, -1).long()  # [members, updates, parts, batch, pieces + 1]
+        sizes = self.vocabulary.lengths[pieces]
+        is_next = offsets == self.lengths[..., None]
+        sizes = torch.where(is_next, 1, sizes) * (offsets <= self.lengths[..., None])
+        lengths = sizes.sum(-1) - 1
+        flat = sizes.flatten()
+        owners = torch.repeat_interleave(torch.arange(len(flat), device=device), flat)  # the piece of each symbol
+        within = torch.arange(len(owners), device=device) - (flat.cumsum(0) - flat)[owners]
+        places_in_row = ((sizes.cumsum(-1) - sizes).flatten())[owners] + within
+        symbols = self.texts.new_zeros(lengths.numel(), int(lengths.max()) + 1)
+        rows = owners // len(offsets)
+        begins = self.vocabulary.bounds[pieces.flatten()[owners]]
+        symbols[rows, places_in_row] = self.vocabulary.symbols[begins + within]
+        return symbols.view(*shape, -1), lengths
+
+
 Losses = Callable[[Population, Tensor, Tensor, State], tuple[Tensor, State]]
-Updates = Callable[[Population, Optimizer, Tensor, Tensor, State, bool], tuple[Tensor, State]]
+Updates = Callable[[Population, Optimizer, StepSettings, Sequences, State, bool], tuple[Tensor, State]]
 
 
 def updates_by(kernel: Kernel, population: Population, optimizer: Optimizer) -> Updates:
@@ -43,8 +125,8 @@ def one_by_one(
     losses_of: Losses,
     population: Population,
     optimizer: Optimizer,
-    symbols: Tensor,
-    lengths: Tensor,
+    settings: StepSettings,
+    sequences: Sequences,
     state: State,
     stream: bool,
 ) -> tuple[Tensor, State]:
@@ -54,41 +136,57 @@ def one_by_one(
         losses_of: `reference` or `fused`.
         population: recurrent networks.
         optimizer: optimizer of their parameters.
-        symbols: sequences, padded, [members, updates, batch, time + 1].
-        lengths: number of symbols predicted in each sequence, [members, updates, batch].
-        state: state in which the first update begins, [members, batch, hidden] each; empty for the networks' initial
+        settings: the learning rates of the steps, how gradients are clipped, and which members are trained.
+        sequences: the sequences of the updates.
+        state: state in which the first sequences begin, [members, batch, hidden] each; empty for the networks' initial
             state.
-        stream: whether each further update begins in the state in which the previous one ended.
+        stream: whether each further batch begins in the state in which the previous one ended.
 
     Returns:
         the loss of each update in nats, [updates, members], and, of a stream, the state in which the last one ended.
     """
     losses = []
-    for update, longest in enumerate(lengths.amax(dim=(0, 2)).tolist()):
-        members_losses, ends = losses_of(population, symbols[:, update, :, : longest + 1], lengths[:, update], state)
-        optimizer.zero_grad()
-        members_losses.sum().backward()
-        optimizer.step()
-        losses.append(members_losses.detach())
-        state = ends if stream else ()
+    _, updates, parts, _ = sequences.starts.shape
+    symbols, lengths = sequences.padded
+    longest = lengths.amax(dim=(0, 3)).tolist()  # [updates][parts]
+    with TorchSteps(optimizer, population, settings) as steps:
+        for update in range(updates):
+            population.zero_grad()
+            total = torch.zeros(())
+            for part in range(parts):
+                read = symbols[:, update, part, :, : longest[update][part] + 1].long()
+                members_losses, ends = losses_of(population, read, lengths[:, update, part], state)
+                (members_losses.sum() / parts).backward()
+                total = total.to(members_losses) + members_losses.detach() / parts
+                state = ends if stream else ()
+            steps.step(update)
+            losses.append(total)
     return torch.stack(losses), state
 
 
 def together(
-    population: Population, optimizer: Optimizer, symbols: Tensor, lengths: Tensor, state: State, stream: bool
+    population: Population,
+    optimizer: Optimizer,
+    settings: StepSettings,
+    sequences: Sequences,
+    state: State,
+    stream: bool,
 ) -> tuple[Tensor, State]:
-    """Do what `one_by_one` does in one call of the numba kernel; the optimizer is a plain SGD or Adam."""
+    """Do what `one_by_one` does in one call of the numba kernel; the loss of members that are not trained is NaN."""
     from hudyn.kernels.numba.optimizers import fused_steps
-    from hudyn.kernels.numba.recurrent import make_updates
+    from hudyn.kernels.numba.recurrent import make_updates, width_of
 
     network = _network(population)
-    members, updates, batch = lengths.shape
+    members, batch = population.members, sequences.starts.shape[-1]
     parameters, learned = _parameters(network), _initial_parameters(network)
     shape = 1 + network.has_context, members, batch, network.hidden_size
-    carried = torch.stack(state) if state else torch.empty(shape, dtype=network.bias.dtype)
-    with fused_steps(optimizer, [*parameters, *learned], members, updates) as steps:
-        arguments = symbols, lengths, carried, not state, stream, sum(p.numel() for p in learned) // members, steps
-        losses = make_updates(cell_name(network), network.alphabet_size, *arguments)
+    carried = torch.stack(state) if state else torch.zeros(shape, dtype=network.bias.dtype)
+    lanes = width_of(len(settings.trained), network.hidden_size).lanes
+    with fused_steps(optimizer, population, [*parameters, *learned], settings, lanes) as steps:
+        losses = make_updates(
+            cell_name(network), network.alphabet_size, sequences, carried, not state, stream,
+            sum(p.numel() for p in learned) // members, steps, settings.trained,
+        )  # fmt: skip
     return losses, tuple(carried) if stream else ()
 
 

@@ -1,6 +1,6 @@
 """Formal languages: texts with the exact distribution of the next symbol."""
 
-from hudyn.languages.capabilities import Countable, HasAutomaton, HasStateNames
+from hudyn.languages.capabilities import Countable, HasAutomaton, HasStateNames, HasVocabulary
 from hudyn.languages.counting import Counting, CountingSum
 from hudyn.languages.dyck import Dyck
 from hudyn.languages.finite_state import FiniteState
@@ -17,6 +17,7 @@ __all__ = [
     "FiniteState",
     "HasAutomaton",
     "HasStateNames",
+    "HasVocabulary",
     "Language",
     "MooreMachine",
     "Palindrome",

@@ -34,6 +34,20 @@ class Countable(Language, Protocol):
 
 
 @runtime_checkable
+class HasVocabulary(Language, Protocol):
+    """A language with finitely many words, which can be drawn by their numbers: faster than symbol by symbol.
+
+    Attributes:
+        vocabulary: symbols of each word.
+    """
+
+    vocabulary: list[np.ndarray]
+
+    def draw(self, words: int, generator: np.random.Generator) -> np.ndarray:
+        """Numbers of words drawn independently, the same as those of `text`, integers [words]."""
+
+
+@runtime_checkable
 class HasAutomaton(Language, Protocol):
     """A language that knows its minimal automaton, so that a network's automaton can be compared with it."""
 

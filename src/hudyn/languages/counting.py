@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -70,11 +71,11 @@ class Counting:
 
     def text(self, words: int, generator: np.random.Generator) -> Text:
         """See `Language.text`."""
-        return self.annotate(self._draw(words, generator))
+        return self.annotate(self.draw(words, generator) + 1)
 
     def symbols(self, words: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """See `Language.symbols`."""
-        blocks, ends = self._blocks(self._draw(words, generator))
+        blocks, ends = self._blocks(self.draw(words, generator) + 1)
         return self._spell(blocks), (ends - blocks)[:: len(self.alphabet)]
 
     @checked
@@ -112,9 +113,16 @@ class Counting:
         states[first] = so_far
         return Text(symbols, probabilities, states, determined, starts=(ends - blocks)[::alphabet])
 
-    def _draw(self, words: int, generator: np.random.Generator) -> np.ndarray:
-        """The n of each word, [words]."""
-        return generator.choice(len(self._shares), words, p=self._shares) + 1
+    @cached_property
+    def vocabulary(self) -> list[np.ndarray]:
+        """See `HasVocabulary.vocabulary`."""
+        return [self.word(n) for n in range(1, self.max_n + 1)]
+
+    def draw(self, words: int, generator: np.random.Generator) -> np.ndarray:
+        """See `HasVocabulary.draw`."""
+        if self._distribution == "uniform":
+            return generator.integers(0, self.max_n, words, dtype=np.int32)
+        return generator.choice(len(self._shares), words, p=self._shares).astype(np.int32)
 
     def _blocks(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Length and end of each block of one symbol, [words · alphabet] each."""

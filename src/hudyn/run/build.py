@@ -39,6 +39,7 @@ def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -
             logger=loggers,
             plugins=[AtomicCheckpointIO()],
             default_root_dir=str(run.folder),
+            gradient_clip_val=None,  # the module clips, each member's gradient by itself
         )
     finally:
         for logger in loggers:

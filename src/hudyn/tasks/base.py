@@ -1,9 +1,10 @@
 """What every task shares: its data module, its LightningModule, and the study that a report describes."""
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.errors import HudynError
 from hudyn.kernels.dispatch import Kernel
+from hudyn.kernels.steps import StepSettings
 from hudyn.metrics.measure import Measure, MeasureKind
 from hudyn.population import Population
 from hudyn.tasks.loaders import BatchLoader, UpdateLoader
@@ -26,7 +29,8 @@ AnyData: TypeAlias = "TaskData[Any]"
 AnyModule: TypeAlias = "TaskModule[Any, Any]"
 AnyStudy: TypeAlias = "Study[AnyModule, AnyData]"
 MakeNetwork = Callable[[], nn.Module]
-MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+MakeOptimizer = Callable[[Iterable[Any]], Optimizer]
+MakeScheduler = Callable[[Optimizer], LRScheduler]
 
 
 class TaskData(LightningDataModule, ABC, Generic[Chunk]):
@@ -36,8 +40,10 @@ class TaskData(LightningDataModule, ABC, Generic[Chunk]):
         endless: whether the data have no end; the trainer's epochs are then only the time between two evaluations.
         evaluated_splits: names of the splits that are evaluated, in the order of their loaders.
         updates_per_step: updates that one Lightning step makes; the result does not depend on it.
+        variants: number of equal parts of the population that have the same seeds.
     """
 
+    variants: int = 1
     endless: ClassVar[bool] = True
     evaluated_splits: Sequence[str] = ("test",)
     updates_per_step: int
@@ -94,6 +100,24 @@ class Updates:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How the members are trained, beyond the optimizer.
+
+    Attributes:
+        variants: settings in which the members differ, by their paths in the config. The members are divided into as
+            many equal parts.
+        scheduler: makes the schedule of the learning rates, which advances with each update; None for constant rates.
+        clip_norm: largest norm of a member's gradient; None to leave it.
+        clip_value: largest absolute value of an element of the gradient; None to leave it.
+    """
+
+    variants: Sequence[dict[str, float]] = ({},)
+    scheduler: MakeScheduler | None = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+
+@dataclass(frozen=True)
 class Criterion:
     """A measure that ranks members, with what to say of the member that is best by it.
 
@@ -114,13 +138,14 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     `global_step` counts updates. Lightning's hooks run once a chunk: they cost more than an update of a small network.
 
     Args:
-        network: makes one network.
+        network: makes one network, or one such function for each variant.
         optimizer: makes the optimizer of a list of parameters.
         members: size of the population.
-        seed: seed of member 0; member k has `seed` + k.
+        seed: seed of member 0; see `Population`.
         kernel: what makes the updates, see `hudyn.kernels`.
 
     Attributes:
+        training_settings: how the members are trained, beyond the optimizer.
         data_class: the data modules that it can be trained on.
         small_operations: whether torch's operations are so small that a second thread costs more than it saves.
         results: the latest value of each measure, by ``split/name``.
@@ -132,7 +157,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     @checked
     def __init__(
         self,
-        network: MakeNetwork,
+        network: MakeNetwork | Sequence[MakeNetwork],
         optimizer: MakeOptimizer,
         members: Positive = 1,
         seed: NonNegative = 0,
@@ -143,6 +168,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         self.population = Population(network, members, seed)
         self.make_optimizer = optimizer
         self.kernel: Kernel = kernel
+        self.training_settings = Training()
         self.results: dict[str, Measure] = {}
         self._losses: list[Tensor] = []  # since the last evaluation
 
@@ -211,9 +237,56 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         """Torch's optimizer of all parameters, without Lightning's wrapper."""
         return cast(Optimizer, self.optimizers(use_pl_optimizer=False))
 
-    def configure_optimizers(self) -> Optimizer:
-        """The optimizer of all members' parameters: it acts element by element, so members do not mix."""
-        return self.make_optimizer(self.population.parameters())
+    def configure_optimizers(self) -> Any:
+        """The optimizer of all members' parameters, which acts element by element, so members do not mix; its schedule.
+
+        Where members have settings of their own, each part of the population is a group of the optimizer.
+        """
+        variants = self.training_settings.variants
+        if len(variants) == 1:
+            optimizer = self.make_optimizer(self.population.parameters())
+        else:
+            optimizer = self.make_optimizer([self._group(number) for number in range(len(variants))])
+        if self.training_settings.scheduler is None:
+            return optimizer
+        scheduler = self.training_settings.scheduler(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _group(self, number: int) -> dict[str, Any]:
+        """The optimizer's group of one variant: views of the parameters of its members, and its settings."""
+        variants = self.training_settings.variants
+        size = self.members // len(variants)
+        first, last = number * size, (number + 1) * size
+        views = [parameter.detach()[first:last].requires_grad_() for parameter in self.population.parameters()]
+        settings = {
+            path.removeprefix("optimizer."): value
+            for path, value in variants[number].items()
+            if path.startswith("optimizer.")
+        }
+        return {"params": views, "members": (first, last), **settings}
+
+    def step_settings(self, steps: int, trained: Tensor | None = None) -> StepSettings:
+        """The settings of the next steps; the schedule advances by them.
+
+        Args:
+            steps: number of steps.
+            trained: whether each member is trained, bool [members]; None for all.
+        """
+        settings = StepSettings.constant(self.optimizer, self.members, steps)
+        scheduler = cast(LRScheduler | None, self.lr_schedulers())
+        if scheduler is not None:
+            rates = []
+            with warnings.catch_warnings():
+                # torch expects its optimizer to make a step before each step of the schedule; a kernel makes them
+                warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+                for _ in range(steps):
+                    rates.append([group["lr"] for group in self.optimizer.param_groups])
+                    scheduler.step()
+            settings = replace(settings, rates=np.array(rates, dtype=float))
+        if trained is not None:
+            settings = replace(settings, trained=trained.nonzero()[:, 0].cpu().numpy())
+        training = self.training_settings
+        return replace(settings, clip_norm=training.clip_norm, clip_value=training.clip_value)
 
     def on_train_start(self) -> None:
         """Choose what makes the updates, at the trainer's precision."""
@@ -348,9 +421,9 @@ class Study(Generic[Module, Data]):
         return self.module.members
 
     @property
-    def seed(self) -> int:
-        """Seed of member 0."""
-        return self.module.population.seed
+    def seeds(self) -> list[int]:
+        """Seed of each member."""
+        return self.module.population.seeds
 
     @property
     def best(self) -> int:
@@ -365,7 +438,18 @@ class Study(Generic[Module, Data]):
     @property
     def best_name(self) -> str:
         """The best member's seed, and for several members why it is the best."""
-        return f"seed {self.seed + self.best}" + (f", {self.best_by} of {self.members}" if self.members > 1 else "")
+        name = f"seed {self.seeds[self.best]}{self._settings_of_best}"
+        return f"{name}, {self.best_by} of {self.members}" if self.members > 1 else name
+
+    @property
+    def _settings_of_best(self) -> str:
+        settings = self.settings(self.best).items()
+        return "".join(f", {path.rpartition('.')[2]} {value:g}" for path, value in settings)
+
+    def settings(self, member: int) -> dict[str, float]:
+        """The settings of a member in which the members differ, by their paths in the config."""
+        variants = self.module.training_settings.variants
+        return variants[member * len(variants) // self.members]
 
     def network(self, member: int | None = None) -> nn.Module:
         """A copy of a member's network on the CPU, in single or double precision; of the best if None."""
@@ -376,7 +460,7 @@ class Study(Generic[Module, Data]):
     def table_of_members(self) -> list[dict[str, object]]:
         """A row for each member: its seed, whether it is the best, and the value of every measure."""
         return [
-            {"member": member, "seed": self.seed + member, "best": int(member == self.best)}
+            {"member": member, "seed": self.seeds[member], **self.settings(member), "best": int(member == self.best)}
             | {name: cell(measure.values[member].item()) for name, measure in self.results.items()}
             for member in range(self.members)
         ]

@@ -15,7 +15,8 @@ from hudyn.kernels.threads import threads
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-inlined = njit(error_model="numpy")  # for functions that compiled functions call
+# For functions that compiled functions call; numba cannot hand vectors to Python.
+inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 _STAMP = sorted((path.name, path.stat().st_mtime, path.stat().st_size) for path in Path(__file__).parent.glob("*.py"))
 
 
@@ -47,7 +48,7 @@ def operation(function: F) -> F:
     def choose(first: Any, *_: Any) -> Callable[..., Any]:
         return _implementations.get((function, first.instance_class), function)
 
-    overload(function, jit_options={"error_model": "numpy"}, strict=False)(choose)
+    overload(function, jit_options={"error_model": "numpy", "forceinline": True}, strict=False)(choose)
     return function
 
 

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 from hudyn.kernels.cells import GRUParameters
-from hudyn.kernels.numba.cell import ONE, ZERO, backward, forward, parameters_of, sigmoid, take, tanh
+from hudyn.kernels.numba.cell import backward, forward, parameters_of, pick, take
 from hudyn.kernels.numba.compile import implements
+from hudyn.kernels.numba.functions import sigmoid, tanh
+from hudyn.kernels.numba.lanes import multiply_add, where
 
 
 class Cell(NamedTuple):
@@ -25,46 +27,45 @@ def _parameters_of(cell, vector):
 
 
 @implements(forward, Cell)
-def _forward(cell, text, length, weights, work):
+def _forward(cell, time, active, weights, work):
     size, w, u, bias = cell.hidden_size, weights.input_weight, weights.hidden_weight, weights.bias
-    hidden, gates, from_hidden = work.hidden, work.gates, work.nets
-    for time in range(length):
-        for row in range(3 * size):
-            net = ZERO * bias[row]
-            for other in range(size):
-                net += u[row, other] * hidden[time, other]
-            from_hidden[row] = net
-        for unit in range(size):
-            last = 2 * size + unit
-            reset = sigmoid(from_hidden[unit] + w[unit, text[time]] + bias[unit])
-            update = sigmoid(from_hidden[size + unit] + w[size + unit, text[time]] + bias[size + unit])
-            recurrent = from_hidden[last] + weights.candidate_bias[unit]
-            candidate = tanh(w[last, text[time]] + bias[last] + reset * recurrent)
-            gates[time, 0, unit], gates[time, 1, unit] = reset, update
-            gates[time, 2, unit], gates[time, 3, unit] = candidate, recurrent
-            hidden[time + 1, unit] = (ONE - update) * candidate + update * hidden[time, unit]
+    hidden, gates, from_hidden, symbols = work.hidden, work.gates[time], work.nets, work.symbols[time]
+    for row in range(3 * size):
+        net = u[row, 0] * hidden[time, 0]
+        for other in range(1, size):
+            net = multiply_add(u[row, other], hidden[time, other], net)
+        from_hidden[row] = net
+    for unit in range(size):
+        last = 2 * size + unit
+        reset = sigmoid(from_hidden[unit] + pick(w[unit], symbols) + bias[unit])
+        update = sigmoid(from_hidden[size + unit] + pick(w[size + unit], symbols) + bias[size + unit])
+        recurrent = from_hidden[last] + weights.candidate_bias[unit]
+        candidate = tanh(multiply_add(reset, recurrent, pick(w[last], symbols) + bias[last]))
+        gates[0, unit], gates[1, unit], gates[2, unit], gates[3, unit] = reset, update, candidate, recurrent
+        now = multiply_add(update, hidden[time, unit], (1.0 - update) * candidate)
+        hidden[time + 1, unit] = where(active, now, hidden[time, unit])
 
 
 @implements(backward, Cell)
-def _backward(cell, text, length, carry, weights, slopes, work):
-    size, hidden, gates, deltas, carried = cell.hidden_size, work.hidden, work.gates, work.nets, carry[0]
+def _backward(cell, time, carry, weights, slopes, work):
+    size, hidden, gates, deltas, carried = cell.hidden_size, work.hidden, work.gates[time], work.nets, carry[0]
     u, d_w, d_u, d_bias = weights.hidden_weight, slopes.input_weight, slopes.hidden_weight, slopes.bias
-    for time in range(length - 1, -1, -1):
-        for unit in range(size):
-            reset, update = gates[time, 0, unit], gates[time, 1, unit]
-            candidate, recurrent = gates[time, 2, unit], gates[time, 3, unit]
-            d_hidden = work.d_hidden[time, unit] + carried[unit]
-            to_candidate = d_hidden * (ONE - update) * (ONE - candidate * candidate)
-            deltas[unit] = to_candidate * recurrent * reset * (ONE - reset)
-            deltas[size + unit] = d_hidden * (hidden[time, unit] - candidate) * update * (ONE - update)
-            deltas[2 * size + unit] = to_candidate
-            deltas[3 * size + unit] = to_candidate * reset  # by the candidate's part from the hidden state
-            slopes.candidate_bias[unit] += to_candidate * reset
-            carried[unit] = d_hidden * update
-        for row in range(3 * size):
-            d_w[row, text[time]] += deltas[row]
-            d_bias[row] += deltas[row]
-            delta = deltas[row] if row < 2 * size else deltas[row + size]
-            for other in range(size):
-                d_u[row, other] += delta * hidden[time, other]
-                carried[other] += delta * u[row, other]
+    symbols = work.symbols[time]
+    for unit in range(size):
+        reset, update, candidate, recurrent = gates[0, unit], gates[1, unit], gates[2, unit], gates[3, unit]
+        d_hidden = work.d_hidden[time, unit] + carried[unit]
+        to_candidate = d_hidden * (1.0 - update) * (1.0 - candidate * candidate)
+        deltas[unit] = to_candidate * recurrent * reset * (1.0 - reset)
+        deltas[size + unit] = d_hidden * (hidden[time, unit] - candidate) * update * (1.0 - update)
+        deltas[2 * size + unit] = to_candidate
+        deltas[3 * size + unit] = to_candidate * reset  # by the candidate's part from the hidden state
+        slopes.candidate_bias[unit] += to_candidate * reset
+        carried[unit] = d_hidden * update
+    for row in range(3 * size):
+        d_bias[row] += deltas[row]
+        for symbol in range(d_w.shape[1]):
+            d_w[row, symbol] += where(symbols == symbol, deltas[row], 0.0)
+        delta = deltas[row] if row < 2 * size else deltas[row + size]
+        for other in range(size):
+            d_u[row, other] = multiply_add(delta, hidden[time, other], d_u[row, other])
+            carried[other] = multiply_add(delta, u[row, other], carried[other])

@@ -4,18 +4,18 @@ from typing import NamedTuple
 
 from hudyn.kernels.cells import SRNParameters
 from hudyn.kernels.numba.cell import (
-    ONE,
-    ZERO,
     add_up,
     backward,
     forward,
     initial_state,
     initial_state_back,
     parameters_of,
+    pick,
     take,
-    tanh,
 )
 from hudyn.kernels.numba.compile import implements, inlined
+from hudyn.kernels.numba.functions import tanh
+from hudyn.kernels.numba.lanes import multiply_add, spread, where
 
 
 class Cell(NamedTuple):
@@ -48,36 +48,35 @@ def _initial_state_back(cell, start, d_start, slopes):
 
 
 @implements(forward, Cell)
-def _forward(cell, text, length, weights, work):
-    size, hidden = cell.hidden_size, work.hidden
-    w, u, bias = weights.input_weight, weights.hidden_weight, weights.bias
-    for time in range(length):
-        for unit in range(size):
-            net = w[unit, text[time]] + bias[unit]
-            for other in range(size):
-                net += u[unit, other] * hidden[time, other]
-            hidden[time + 1, unit] = _activation(cell.relu, net)
+def _forward(cell, time, active, weights, work):
+    hidden, symbols = work.hidden, work.symbols[time]
+    for unit in range(cell.hidden_size):
+        net = pick(weights.input_weight[unit], symbols) + weights.bias[unit]
+        for other in range(cell.hidden_size):
+            net = multiply_add(weights.hidden_weight[unit, other], hidden[time, other], net)
+        hidden[time + 1, unit] = where(active, _activation(cell.relu, net), hidden[time, unit])
 
 
 @implements(backward, Cell)
-def _backward(cell, text, length, carry, weights, slopes, work):
-    hidden, carried, deltas = work.hidden, carry[0], work.nets[: cell.hidden_size]
-    for time in range(length - 1, -1, -1):
-        for unit in range(cell.hidden_size):
-            slope = _derivative(cell.relu, hidden[time + 1, unit])
-            deltas[unit] = (work.d_hidden[time, unit] + carried[unit]) * slope
-            carried[unit] = 0
-        add_up(deltas, text[time], hidden[time], carried, weights, slopes)
+def _backward(cell, time, carry, weights, slopes, work):
+    carried, deltas = carry[0], work.nets[: cell.hidden_size]
+    for unit in range(cell.hidden_size):
+        slope = _derivative(cell.relu, work.hidden[time + 1, unit])
+        deltas[unit] = (work.d_hidden[time, unit] + carried[unit]) * slope
+        carried[unit] = spread(slope, 0.0)
+    add_up(deltas, time, carried, weights, slopes, work)
 
 
 @inlined
 def _activation(relu, net):
-    return max(net, ZERO) if relu else tanh(net)
+    if relu:
+        return where(net > 0.0, net, spread(net, 0.0))
+    return tanh(net)
 
 
 @inlined
 def _derivative(relu, value):
     """Derivative of the activation where it has the value `value`."""
     if relu:
-        return ONE if value > 0 else ZERO
-    return ONE - value * value
+        return where(value > 0.0, spread(value, 1.0), 0.0)
+    return 1.0 - value * value

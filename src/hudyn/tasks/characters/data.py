@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hudyn.arguments import ArgumentError, NonNegative, Positive, checked
+from hudyn.population import member_seeds
 from hudyn.seeds import generator
 from hudyn.tasks.base import TaskData
 from hudyn.tasks.characters import files
@@ -183,7 +184,7 @@ class KMNISTDataModule(TaskData[ImageChunk]):
         if not self.shuffle:
             return torch.arange(items).unsqueeze(0)
         if self._last_order is None or self._last_order[0] != epoch:
-            seeds = range(self.seed, self.seed + self.members)
+            seeds = member_seeds(self.members, self.seed, self.variants)
             orders = [torch.randperm(items, generator=generator(seed, epoch)) for seed in seeds]
             self._last_order = epoch, torch.stack(orders)
         return self._last_order[1]

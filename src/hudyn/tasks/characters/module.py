@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from hudyn.arguments import NonNegative, Positive
 from hudyn.kernels.dispatch import Kernel
 from hudyn.kernels.image import gradients_by
+from hudyn.kernels.steps import TorchSteps
 from hudyn.metrics.classification import Choices, MemberChoices, MemberMeans, item_losses
 from hudyn.metrics.measure import MeasureKind
 from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, TaskModule, Updates
@@ -35,7 +36,7 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
 
     def __init__(
         self,
-        network: MakeNetwork,
+        network: MakeNetwork | Sequence[MakeNetwork],
         optimizer: MakeOptimizer,
         members: Positive = 1,
         seed: NonNegative = 0,
@@ -79,10 +80,11 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
         """Make the chunk's updates, each on the next batch."""
         optimizer, first = self.optimizer, self.global_step
         log_probabilities = []
-        for update, batch in enumerate(chunk, start=first):
-            log_probabilities.append(self.gradients(self.population, *batch, update))
-            self._average_gradients()
-            optimizer.step()
+        with TorchSteps(optimizer, self.population, self.step_settings(len(chunk.sizes))) as steps:
+            for number, batch in enumerate(chunk):
+                log_probabilities.append(self.gradients(self.population, *batch, first + number))
+                self._average_gradients()
+                steps.step(number)
         joined = torch.cat(log_probabilities, dim=1)  # [members, images, classes]
         losses = item_losses(joined, chunk.targets)  # [members, images]
         correct = (joined.argmax(-1) == chunk.targets).sum(dim=1)

@@ -57,7 +57,7 @@ def _members(
     precision, recall = precisions(matrices), recalls(matrices)
     return [
         {
-            "seed": study.seed + member,
+            "seed": study.seeds[member],
             "loss": choices.losses[member].item(),
             "accuracy": choices.accuracies[member].item(),
             "confusion_matrix": matrices[member].tolist(),
@@ -131,7 +131,7 @@ def _figures(study: Study[ImageClassifier, KMNISTDataModule], choices: Choices, 
     }
     if study.members > 1:
         figures["confusion_matrices"] = classification.confusion_matrices(
-            matrices[:SMALL_MATRICES], accuracies[:SMALL_MATRICES], study.seed
+            matrices[:SMALL_MATRICES], accuracies[:SMALL_MATRICES], study.seeds
         )
     layer = weights.first_layer(network, (1, *images.shape[1:]))
     if layer:

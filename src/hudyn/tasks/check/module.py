@@ -1,6 +1,7 @@
 """Classification of points of the plane by a population of two-layer perceptrons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -45,7 +46,7 @@ class GridClassifier(TaskModule[CheckGridDataModule, PointsChunk]):
     @checked
     def __init__(
         self,
-        network: MakeNetwork,
+        network: MakeNetwork | Sequence[MakeNetwork],
         optimizer: MakeOptimizer,
         members: Positive = 1,
         seed: NonNegative = 0,
@@ -112,9 +113,12 @@ class GridClassifier(TaskModule[CheckGridDataModule, PointsChunk]):
         first = update = self.global_step
         last = first + chunk.updates
         updates_before = int(self.success.updates.sum())
+        settings = self.step_settings(chunk.updates)
         while update < last and not self.success.frozen.all():
             due = min(last, self.snapshots.next_after(update))
-            self.run_updates(self.population, self.optimizer, chunk.points, chunk.labels, self.success, due - update)
+            trained = (~self.success.frozen).nonzero()[:, 0].numpy()
+            part = replace(settings.part(update - first, due - first), trained=trained)
+            self.run_updates(self.population, self.optimizer, part, chunk.points, chunk.labels, self.success)
             update = int(self.success.updates.max())  # before `due` if all are frozen
             if update == self.snapshots.next_after(update - 1):
                 self.snapshots.take(update, self.population)

@@ -1,33 +1,24 @@
 """Sequences of a formal language as a data module: joined words, drawn separately for every member."""
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from hudyn.arguments import ArgumentError, NonNegative, Positive, checked
-from hudyn.languages import Countable, Language
+from hudyn.kernels.recurrent import Sequences, Vocabulary
+from hudyn.languages import Countable, HasVocabulary, Language
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.seeds import derived_seed
 from hudyn.tasks.base import TaskData
 
-BLOCK = 256  # sequences drawn at once; fixed, so that the draws depend on the seed alone
+BLOCK = 2048  # sequences drawn at once; fixed, so that the draws depend on the seed alone
 EVALUATION_SEED = 1 << 62  # of the texts on which every run is scored
 
 
-@dataclass
-class SequenceChunk:
-    """The sequences of several updates."""
-
-    symbols: Tensor  # padded with zeros, [members, updates, batch, time + 1]; all but the last are read
-    lengths: Tensor  # number of symbols predicted, [members, updates, batch]
-
-
-class SequenceDataModule(TaskData[SequenceChunk]):
+class SequenceDataModule(TaskData[Sequences]):
     """Sequences of words of a language, joined, with the first symbol of the next word to be predicted at the end.
 
     The stream of sequences is endless; the trainer's epochs are only the time between two evaluations.
@@ -108,54 +99,67 @@ class SequenceDataModule(TaskData[SequenceChunk]):
         numbers = range(1, self.language.max_n + 1)
         return ScoredTexts.of([self.language.annotate([one, other]) for one in numbers for other in numbers])
 
-    def chunk(self, epoch: int, first: int, last: int) -> SequenceChunk:
-        """The sequences of the updates first..last-1 of an epoch, [members, updates, batch]."""
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the sequences are put together from: words where there are finitely many, else symbols."""
+        if isinstance(self.language, HasVocabulary):
+            return Vocabulary.of(self.language.vocabulary)
+        return Vocabulary.of([np.array([symbol]) for symbol in range(len(self.language.alphabet))])
+
+    def chunk(self, epoch: int, first: int, last: int) -> Sequences:
+        """The sequences of the updates first..last-1 of an epoch."""
         made = self.trainer.global_step if self.trainer else epoch * self.evaluation_interval + first
         begin, end = made * self.batch_size, (made + last - first) * self.batch_size
-        parts = []
+        texts, starts, lengths = [], [], []
         for block in range(begin // BLOCK, (end - 1) // BLOCK + 1):
             inside = slice(max(begin - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
-            symbols, lengths = self._block(block)
-            parts.append((symbols[:, inside], lengths[:, inside]))
-        longest = max(symbols.shape[2] for symbols, _ in parts)
-        symbols = torch.cat([F.pad(rows, (0, longest - rows.shape[2])) for rows, _ in parts], dim=1)
-        lengths = torch.cat([lengths for _, lengths in parts], dim=1)  # [members, updates · batch]
-        shape = self.members, last - first, self.batch_size
-        return SequenceChunk(symbols.view(*shape, longest), lengths.view(shape))
+            text, bounds = self._block(block)
+            starts.append(bounds[:, :-1][:, inside] + sum(earlier.shape[1] for earlier in texts))
+            lengths.append(bounds.diff(dim=1)[:, inside])
+            texts.append(text)
+        shape = self.members, last - first, 1, self.batch_size
+        return Sequences(_joined(texts), _joined(starts).view(shape), _joined(lengths).view(shape), self.vocabulary)
 
     def _block(self, block: int) -> tuple[Tensor, Tensor]:
-        """Padded symbols [members, BLOCK, time + 1] and lengths [members, BLOCK] of the sequences of a block."""
+        """The members' texts of a block, padded, [members, pieces], and the sequences' bounds, [members, BLOCK + 1].
+
+        The piece at the last bound is the first of the next block.
+        """
         if block not in self._blocks:
-            drawn = [self._sequences(seed, block) for seed in range(self.seed, self.seed + self.members)]
-            longest = max(symbols.shape[1] for symbols, _ in drawn)
-            symbols = np.stack([np.pad(rows, ((0, 0), (0, longest - rows.shape[1]))) for rows, _ in drawn])
-            lengths = np.stack([lengths for _, lengths in drawn])
+            seeds = range(self.seed, self.seed + self.members // self.variants)
+            drawn = [self._sequences(seed, block) for seed in seeds] * self.variants
+            texts = np.zeros((self.members, max(len(text) for text, _ in drawn)), np.int32)
+            for row, (text, _) in zip(texts, drawn, strict=True):
+                row[: len(text)] = text
+            bounds = np.stack([bounds for _, bounds in drawn])
             self._blocks = {key: self._blocks[key] for key in list(self._blocks)[-1:]}  # a chunk may span two blocks
-            self._blocks[block] = torch.from_numpy(symbols), torch.from_numpy(lengths)
+            self._blocks[block] = torch.from_numpy(texts), torch.from_numpy(bounds)
         return self._blocks[block]
 
     def _sequences(self, seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """Padded symbols [BLOCK, time + 1] and lengths [BLOCK] of one member's block."""
+        """One member's text of a block, with the first piece of the next, and the bounds of its sequences."""
         drawn = self._next_texts.pop((seed, block), None)
         text, starts = self._text(seed, block) if drawn is None else drawn
         following = self._next_texts[seed, block + 1] = self._text(seed, block + 1)
-        symbols = np.append(text, following[0][0])
-        bounds = np.append(starts[:: self.words], len(text))
-        lengths = np.diff(bounds)
-        places = bounds[:-1, None] + np.arange(lengths.max() + 1)
-        rows = symbols[np.minimum(places, len(symbols) - 1)]
-        rows[np.arange(lengths.max() + 1) > lengths[:, None]] = 0
-        return rows, lengths
+        return np.append(text, following[0][0]), np.append(starts[:: self.words], len(text))
 
     def _text(self, seed: int, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """Symbols of one member's block, and where its words begin."""
-        return self.language.symbols(BLOCK * self.words, np.random.default_rng(derived_seed(seed, block)))
+        """The pieces of one member's block, and where its words begin."""
+        words, generator = BLOCK * self.words, np.random.default_rng(derived_seed(seed, block))
+        if isinstance(self.language, HasVocabulary):
+            return self.language.draw(words, generator), np.arange(words)
+        return self.language.symbols(words, generator)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """Join parts along the second axis."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _check_memory(language: Countable, words: int, batch_size: int, members: int) -> None:
     """Raise ArgumentError where a block of sequences or all pairs of words would not fit into half of the memory."""
     longest = language.max_n * sum(language.ratios)
-    drawn = members * (BLOCK + batch_size) * words * longest * 8
+    drawn = members * (BLOCK + batch_size) * words * 8
     scored = language.max_n**2 * 2 * longest * (members * len(language.alphabet) * 16 + 64)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if max(drawn, scored) > memory / 2:

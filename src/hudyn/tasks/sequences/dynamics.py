@@ -127,8 +127,8 @@ def _members(study: SequenceStudy) -> list[Member]:
             )
             _ = analysis.maps, analysis.automaton, analysis.counters, analysis.verdict  # an error names the member
         except ValueError as error:
-            raise HudynError(f"Member {number} (seed {study.seed + number}) cannot be analysed: {error}.") from error
-        members.append(Member(number, study.seed + number, analysis))
+            raise HudynError(f"Member {number} (seed {study.seeds[number]}) cannot be analysed: {error}.") from error
+        members.append(Member(number, study.seeds[number], analysis))
     return members
 
 

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.kernels.dispatch import Kernel
-from hudyn.kernels.recurrent import predictions, updates_by
+from hudyn.kernels.recurrent import Sequences, predictions, updates_by
 from hudyn.languages import Countable, HasStateNames
 from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
@@ -19,13 +19,13 @@ from hudyn.metrics.sequences import ScoredTexts
 from hudyn.metrics.success import SuccessHistory
 from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, Study, TaskModule, Updates
-from hudyn.tasks.sequences.data import SequenceChunk, SequenceDataModule
+from hudyn.tasks.sequences.data import SequenceDataModule
 from hudyn.tasks.snapshots import Snapshots
 
 POSITIONS_AT_ONCE = 1 << 21  # scored together, over all members: bounds the memory of the logits
 
 
-class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
+class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
     """Trains a population to predict the next symbol, by the mean negative log-likelihood of the symbol that comes.
 
     Args:
@@ -47,7 +47,7 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
     @checked
     def __init__(
         self,
-        network: MakeNetwork,
+        network: MakeNetwork | Sequence[MakeNetwork],
         optimizer: MakeOptimizer,
         members: Positive = 1,
         seed: NonNegative = 0,
@@ -121,12 +121,13 @@ class SequencePredictor(TaskModule[SequenceDataModule, SequenceChunk]):
         """Restore what `on_save_checkpoint` kept."""
         self._state = tuple(checkpoint["stream_state"])
 
-    def make_updates(self, chunk: SequenceChunk) -> Updates:
+    def make_updates(self, chunk: Sequences) -> Updates:
         """Make the chunk's updates, each on the next sequences."""
+        settings = self.step_settings(chunk.starts.shape[1])
         losses, self._state = self.run_updates(
-            self.population, self.optimizer, chunk.symbols, chunk.lengths, self._state, self.data.stream
+            self.population, self.optimizer, settings, chunk, self._state, self.data.stream
         )  # [updates, members]
-        return Updates(len(losses), int(chunk.lengths.sum()), losses, range(1, len(losses) + 1))
+        return Updates(len(losses), chunk.lengths.numel(), losses, range(1, len(losses) + 1))
 
     def evaluate(self) -> dict[str, Tensor]:
         """Every score."""
