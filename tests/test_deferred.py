@@ -13,8 +13,9 @@ from lightning.pytorch.core.module import Metric
 layer = torch.nn.Linear(2, 2)
 optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
 optimizer.zero_grad()
+assert torch.func.grad(torch.sin)(torch.zeros(())) == 1
 import hudyn.run.training, hudyn.tasks.check, hudyn.tasks.sequences
-assert not {"scipy.stats", "sympy", "torchvision", "triton", "torch._dynamo.utils"} & set(sys.modules)
+assert not {"scipy.stats", "torchvision", "triton", "torch._dynamo.utils"} & set(sys.modules)
 
 # Flops are counted, by the class and by one that extends it.
 from torch.utils.flop_counter import FlopCounterMode
@@ -41,11 +42,18 @@ assert torchmetrics.audio.PermutationInvariantTraining
 assert scipy.signal.hamming  # a repair that torchmetrics makes
 assert torchvision.ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5).tolist() == [0]
 
+# Compiled autograd may be the first thing that is asked of torch._dynamo.
+from torch._dynamo import compiled_autograd
+
+assert not compiled_autograd.in_compiled_autograd_region
+
 # A submodule of torch._dynamo is imported once, within its package.
 import torch._dynamo.config as config
 from torch._dynamo.utils import counters
 
 assert config is sys.modules["torch._dynamo"].config is torch._dynamo.config
+with torch._dynamo.compiled_autograd._enable(lambda graph: graph):
+    assert torch._dynamo.compiled_autograd.compiled_autograd_enabled
 assert counters is torch._dynamo.utils.counters and torch._dynamo.utils.__spec__.loader.path.endswith("utils.py")
 
 # Lightning trains a compiled module, and the compiler keeps out of optimizers.

@@ -9,6 +9,7 @@ package in place; from then on it is what its authors wrote.
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache, wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -107,13 +108,29 @@ class _TorchMetrics(_Package):
 
 
 class _Dynamo(_Package):
-    given: ClassVar = {"OptimizedModule": lambda: _OptimizedModule, "disable": lambda: _disable}
+    given: ClassVar = {
+        "OptimizedModule": lambda: _OptimizedModule,
+        "compiled_autograd": lambda: _CompiledAutograd(),
+        "disable": lambda: _disable,
+    }
 
     def load(self) -> None:
         with LOADING:
             super().load()
             for function in _untouched:
                 vars(function).pop("__dynamo_disable", None)  # where torch keeps what `_disable` returned
+
+
+class _CompiledAutograd:
+    """What torch.func asks to be disabled while it differentiates: nothing is enabled yet."""
+
+    _disable = staticmethod(nullcontext)
+
+    def __getattr__(self, name: str) -> object:
+        dynamo = sys.modules["torch._dynamo"]
+        if isinstance(dynamo, _Dynamo):
+            dynamo.load()
+        return getattr(dynamo.compiled_autograd, name)
 
 
 class _Compiled(type):
