@@ -36,7 +36,13 @@ def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = No
     pictures = {name: run.figures / f"{name}.png" for name in artifacts.figures}
     contents: dict[Path, Drawn | Content] = {pictures[name]: figure for name, figure in artifacts.figures.items()}
     contents |= {run.folder / place: content for place, content in artifacts.files.items()}
-    run_side_by_side([partial(_write_file, path, content) for path, content in contents.items()])
+    to_make = []
+    for path, content in contents.items():
+        if callable(content):
+            to_make.append(partial(_write_file, path, content))
+        else:
+            _write_file(path, content)
+    run_side_by_side(to_make)
     for name, path in pictures.items():
         if tensorboard and path.exists():
             image = Summary.Image(encoded_image_string=path.read_bytes())
