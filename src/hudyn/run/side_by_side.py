@@ -5,17 +5,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
-from typing import cast
 
+import numpy as np
 import torch
 
+Tasks = Sequence[Callable[[], None]]
+NUMBER = np.dtype(np.uint32)
 
-def run_side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
+
+def run_side_by_side(tasks: Tasks) -> None:
     """Run tasks that write files, as many at a time as there are cores; one after the other where that is not possible.
 
-    A task that fails in a process of its own is run again in this one, so that its error is raised here.
+    This process takes part. If another one fails, all tasks are run again here, so that the error is raised here.
 
     Args:
         tasks: functions that change nothing but files.
@@ -23,29 +24,26 @@ def run_side_by_side(tasks: Sequence[Callable[[], None]]) -> None:
     Raises:
         Exception: what a task raises.
     """
-    processes = min(_cores(), len(tasks))
-    if processes < 2:
-        for task in tasks:
-            task()
-        return
-    fork = multiprocessing.get_context("fork")
-    waiting, running = list(tasks), dict[int, tuple[BaseProcess, Callable[[], None]]]()
+    waiting, filled = os.pipe()  # the numbers of the tasks, of which each process takes the next when it is free
+    os.write(filled, np.arange(len(tasks), dtype=NUMBER).tobytes())
+    os.close(filled)
+    processes = []
     try:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                task = waiting.pop(0)
-                process: BaseProcess = fork.Process(target=_run, args=(task,), daemon=True)
-                process.start()
-                running[process.sentinel] = process, task
-            for sentinel in wait(list(running)):
-                process, task = running.pop(cast(int, sentinel))
-                process.join()
-                if process.exitcode != 0:
-                    task()
+        for _ in range(min(_cores(), len(tasks)) - 1):
+            process = multiprocessing.get_context("fork").Process(target=_help, args=(tasks, waiting), daemon=True)
+            process.start()
+            processes.append(process)
+        _run_waiting(tasks, waiting)
+        for process in processes:
+            process.join()
     finally:
-        for process, _ in running.values():
+        os.close(waiting)
+        for process in processes:
             process.kill()
             process.join()
+    if any(process.exitcode for process in processes):
+        for task in tasks:
+            task()
 
 
 def _cores() -> int:
@@ -54,12 +52,18 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if is_possible else 1
 
 
-def _run(task: Callable[[], None]) -> None:
-    """Run a task in a process of its own, silently: the first process hears of Ctrl-C too, and reports errors."""
+def _run_waiting(tasks: Tasks, waiting: int) -> None:
+    """Run tasks until none is waiting."""
+    while number := os.read(waiting, NUMBER.itemsize):
+        tasks[int(np.frombuffer(number, NUMBER)[0])]()
+
+
+def _help(tasks: Tasks, waiting: int) -> None:
+    """Run tasks in a process of its own, silently: the first process hears of Ctrl-C too, and reports errors."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)  # the threads that torch had are not in this process
     try:
-        task()
+        _run_waiting(tasks, waiting)
     except BaseException:
         os._exit(1)
