@@ -77,6 +77,7 @@ def command(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gc.disable", lambda: None)  # in a process that goes on
     monkeypatch.setattr("gc.freeze", lambda: None)
+    monkeypatch.setattr("hudyn.cli.process.end", lambda: None)
 
     def run(*arguments: str, program: str = "train") -> Outcome:
         from hudyn import cli

@@ -324,8 +324,9 @@ def test_a_mistake_is_reported_without_torch():
     """A wrong experiment, group, key, argument, type, value or task, and --help, are answered without torch."""
     script = """
 import sys
-from hudyn.cli import train
+from hudyn.cli import process, train
 
+process.end = lambda: None
 try:
     train()
 finally:

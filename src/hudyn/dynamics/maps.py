@@ -86,11 +86,11 @@ def step(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int 
 
 def jacobians(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int = 1) -> Tensor:
     """The Jacobians of `step` at `states`, [batch, units after, units before]."""
-
-    def summed(states: Tensor) -> Tensor:
-        return step(network, symbols, states, times).sum(dim=0)  # each row depends on its own state only
-
-    return torch.func.jacrev(summed)(states).transpose(0, 1)
+    with torch.enable_grad():
+        states = states.detach().requires_grad_()
+        summed = step(network, symbols, states, times).sum(dim=0)  # each row depends on its own state only
+        rows = [torch.autograd.grad(unit, states, retain_graph=True)[0] for unit in summed]
+    return torch.stack(rows, dim=1)
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor
+from torch.quasirandom import SobolEngine
 
 from hudyn.dynamics.maps import Visits, jacobians, step, unit_bounds
 from hudyn.networks.recurrent import RecurrentNetwork
@@ -47,7 +47,7 @@ def starts(
 ) -> tuple[Tensor, Tensor]:
     """Symbols [starts] and states [starts, units] to search from: the same states for each symbol, and some more."""
     low, high = box
-    even = torch.from_numpy(qmc.Sobol(len(low), scramble=False).random(SPREAD[len(low) <= FEW_UNITS]))
+    even = SobolEngine(len(low)).draw(SPREAD[len(low) <= FEW_UNITS], dtype=torch.float64)
     chosen = visited.after[torch.linspace(0, len(visited.after) - 1, VISITED).round().long()]
     each = torch.cat([low + even * (high - low), chosen])
     more = [torch.from_numpy(state)[None] for state in more_states]

@@ -1,6 +1,7 @@
 """Text on axes, placed clear of what is drawn there, of the edge, and of other text."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,6 +35,7 @@ class Labels:
         self._low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
         self.inch = (high - self._low) / size  # data units an inch, [2]
         self._costs = np.zeros(np.ceil((size[::-1] + 2 * margin) * CELLS).astype(int))
+        self._sums: np.ndarray | None = None  # of the costs below and left of each cell, until a cost changes
         self._renderer = FigureCanvasAgg(figure.figure).get_renderer()
 
     def inches(self, points: np.ndarray) -> np.ndarray:
@@ -49,14 +51,15 @@ class Labels:
         around = np.indices((3, 3)).reshape(2, -1).T - 1
         cells = (self._cells(places)[:, None] + around).reshape(-1, 2)
         rows, columns = cells[self._inside(cells)].T
-        self._costs[rows, columns] = np.maximum(self._costs[rows, columns], cost)
+        self._cover((rows, columns), cost)
 
     def avoid_disc(self, centre: np.ndarray, radius: float, cost: float = DISC) -> None:
         """Keep clear of a disc."""
-        rows, columns = np.indices(self._costs.shape)
         x, y = (centre + self._margin) * CELLS
+        (top, right), (bottom, left) = (self._cells(centre + sign * radius) for sign in (1, -1))
+        rows, columns = np.indices(self._costs.shape)[:, max(bottom, 0) : top + 2, max(left, 0) : right + 2]
         disc = np.hypot(columns - x, rows - y) <= radius * CELLS
-        self._costs[disc] = np.maximum(self._costs[disc], cost)
+        self._cover((rows[disc], columns[disc]), cost)
 
     def crossed(self, path: np.ndarray) -> float:
         """Cost of the cells that a path [points, 2] crosses."""
@@ -82,7 +85,9 @@ class Labels:
         half = self.half(text)
         low, high = self._cells(middles - half), self._cells(middles + half) + 1  # [places, 2], rows and columns
         (bottom, left), (top, right) = (np.clip(cells, 0, self._costs.shape).T for cells in (low, high))
-        sums = np.pad(self._costs.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+        if self._sums is None:
+            self._sums = np.pad(self._costs.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+        sums = self._sums
         inside = sums[top, right] - sums[bottom, right] - sums[top, left] + sums[bottom, left]
         return inside + TEXT * ((high - low).prod(axis=1) - (top - bottom) * (right - left))
 
@@ -91,7 +96,7 @@ class Labels:
         text.set_position(self.data(middle).tolist())
         half = self.half(text)
         (bottom, left), (top, right) = self._cells(np.stack([middle - half, middle + half])).clip(0)
-        self._costs[bottom : top + 1, left : right + 1] = TEXT
+        self._cover((slice(bottom, top + 1), slice(left, right + 1)), TEXT)
 
     def beside(self, text: Text, place: np.ndarray, distances: Sequence[float], limit: float = np.inf) -> None:
         """Place a text beside a place, at one of some distances; remove it if it would cost more than `limit`."""
@@ -119,6 +124,11 @@ class Labels:
             text.remove()
         else:
             self.place(text, np.array([column, row]) / CELLS)
+
+    def _cover(self, cells: tuple[Any, Any], cost: float) -> None:
+        """Let covering cells, by their rows and columns, cost at least `cost`."""
+        self._costs[cells] = np.maximum(self._costs[cells], cost)
+        self._sums = None
 
     def _cells(self, places: np.ndarray) -> np.ndarray:
         """Rows and columns of places, [..., 2]; those outside the raster too."""

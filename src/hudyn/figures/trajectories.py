@@ -110,6 +110,6 @@ def counter_courses(
         bottom.set_xlabel(f"number of {symbol}")
     for axes, name in zip(grid[:, 0], unit_names, strict=True):
         axes.set_ylabel(name)
-    figure.align_ylabels()
+    figure.align_ylabels(grid[:, 0])
     colour_bar(figure, mappable, ax=grid, label="n", aspect=25, shrink=0.8, ticks=MaxNLocator(6, integer=True))
     return figure

@@ -3,14 +3,18 @@
 import csv
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from hudyn.figures.style import pixels, write_png
+from hudyn.figures.style import write_png
 from hudyn.run.folder import atomic_write
 from hudyn.run.run import Run
-from hudyn.tasks.artifacts import Artifacts, Row
+from hudyn.run.side_by_side import run_side_by_side
+from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row
 
 
 def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = None, update: int = 0) -> None:
@@ -29,19 +33,36 @@ def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = No
         write_csv(run.tables / f"{name}.csv", table.rows, table.columns)
         if table.markdown:
             write_markdown(run.tables / f"{name}.md", table.rows)
-    for place, content in artifacts.files.items():
-        with atomic_write(run.folder / place, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-    for name, figure in artifacts.figures.items():
-        with atomic_write(run.figures / f"{name}.png", "wb") as file:
-            write_png(figure, file)
-        if tensorboard:
-            tensorboard.add_image(name, pixels(figure), update, dataformats="HWC")
+    pictures = {name: run.figures / f"{name}.png" for name in artifacts.figures}
+    contents: dict[Path, Drawn | Content] = {pictures[name]: figure for name, figure in artifacts.figures.items()}
+    contents |= {run.folder / place: content for place, content in artifacts.files.items()}
+    to_make = []
+    for path, content in contents.items():
+        if callable(content):
+            to_make.append(partial(_write_file, path, content))
+        else:
+            _write_file(path, content)
+    run_side_by_side(to_make)
+    for name, path in pictures.items():
+        if tensorboard and path.exists():
+            image = Summary.Image(encoded_image_string=path.read_bytes())
+            tensorboard._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), update)
     for name, text in artifacts.words.items():
         if tensorboard:
             tensorboard.add_text(name, textwrap.indent(text, "    "), update)
     run.record.parts |= artifacts.summary
     run.save()
+
+
+def _write_file(path: Path, content: Drawn | Content) -> None:
+    made = content() if callable(content) else content
+    if made is None:
+        return
+    with atomic_write(path, "wb") as file:
+        if isinstance(made, Figure):
+            write_png(made, file)
+        else:
+            file.write(made.encode() if isinstance(made, str) else made)
 
 
 def write_csv(path: Path, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:

@@ -1,12 +1,14 @@
 """What a report produces, before anything is written: tables, figures, files, text and a summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from matplotlib.figure import Figure
 
 Row: TypeAlias = Mapping[str, object]
+Drawn: TypeAlias = Figure | Callable[[], Figure | None]
+Content: TypeAlias = str | bytes | Callable[[], str | bytes | None]
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,18 @@ class Table:
 class Artifacts:
     """What a report produces.
 
+    Functions are called side by side, on all cores; one that returns None leaves its figure or file out.
+
     Attributes:
         tables: by name; written as ``tables/<name>.csv``.
-        figures: drawn figures by name; written as ``figures/<name>.png`` and into TensorBoard.
-        files: text or bytes by path in the run's folder, such as ``figures/training.gif``.
+        figures: figures by name, or functions that draw them; written as ``figures/<name>.png`` and into TensorBoard.
+        files: text or bytes by path in the run's folder, such as ``figures/training.gif``, or functions that make them.
         words: texts by name, for TensorBoard.
         summary: parts of results.json by name, such as ``evaluation``: mappings, lists, numbers, texts and None.
     """
 
     tables: Mapping[str, Table] = field(default_factory=dict)
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    files: Mapping[str, str | bytes] = field(default_factory=dict)
+    figures: Mapping[str, Drawn] = field(default_factory=dict)
+    files: Mapping[str, Content] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     summary: Mapping[str, object] = field(default_factory=dict)

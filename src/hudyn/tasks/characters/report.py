@@ -1,8 +1,8 @@
 """The report on image classifiers: confusions, mistakes and parameters, in tables and figures."""
 
 from dataclasses import asdict
+from functools import partial
 
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from hudyn.figures import classification, weights
@@ -16,7 +16,7 @@ from hudyn.metrics.classification import (
     recalls,
 )
 from hudyn.networks import layer_parameters
-from hudyn.tasks.artifacts import Artifacts, Row, Table
+from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Table
 from hudyn.tasks.base import Study
 from hudyn.tasks.characters.data import KMNISTDataModule
 from hudyn.tasks.characters.module import ImageClassifier
@@ -114,15 +114,16 @@ def _tables(
     }
 
 
-def _figures(study: Study[ImageClassifier, KMNISTDataModule], choices: Choices, matrices: Tensor) -> dict[str, Figure]:
+def _figures(study: Study[ImageClassifier, KMNISTDataModule], choices: Choices, matrices: Tensor) -> dict[str, Drawn]:
     data, network, best = study.data, study.network(), study.best
     kind, labels, accuracies = type(network).__name__, data.class_labels, choices.accuracies
     heading = f"{kind}, {SPLIT} accuracy {accuracies[best]:.2%} ({study.best_name})"
     images = data.splits[SPLIT][0].cpu()  # uint8 [items, height, width]
     mistakes = confident_mistakes(choices, best, MISTAKES)
-    figures = {
-        "confusion_matrix": classification.confusion_matrix(matrices[best], labels, heading),
-        "mistakes": classification.mistakes(
+    figures: dict[str, Drawn] = {
+        "confusion_matrix": partial(classification.confusion_matrix, matrices[best], labels, heading),
+        "mistakes": partial(
+            classification.mistakes,
             images[[mistake.place for mistake in mistakes]],
             mistakes,
             labels,
@@ -130,17 +131,19 @@ def _figures(study: Study[ImageClassifier, KMNISTDataModule], choices: Choices, 
         ),
     }
     if study.members > 1:
-        figures["confusion_matrices"] = classification.confusion_matrices(
-            matrices[:SMALL_MATRICES], accuracies[:SMALL_MATRICES], study.seeds
+        figures["confusion_matrices"] = partial(
+            classification.confusion_matrices, matrices[:SMALL_MATRICES], accuracies[:SMALL_MATRICES], study.seeds
         )
     layer = weights.first_layer(network, (1, *images.shape[1:]))
     if layer:
         name, pictures = layer
         units = labels if len(pictures) == len(labels) and name == "output" else None
         title = f"Weights of {kind}, layer {name} ({study.best_name})"
-        figures["weights"] = weights.weight_images(pictures, units, title)
+        figures["weights"] = partial(weights.weight_images, pictures, units, title)
     if study.curves:
-        figures["learning_curves"] = classification.learning_curves(study.curves, best, study.best_name, heading)
+        figures["learning_curves"] = partial(
+            classification.learning_curves, study.curves, best, study.best_name, heading
+        )
     return figures
 
 

@@ -1,11 +1,11 @@
 """The report on two-layer perceptrons over the plane: dividing lines, activations and training."""
 
 from dataclasses import asdict
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.utils import parameters_to_vector
@@ -16,7 +16,7 @@ from hudyn.figures.style import as_gif
 from hudyn.figures.units_over_plane import unit_functions
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.networks import GridMLP, layer_parameters
-from hudyn.tasks.artifacts import Artifacts, Row, Table
+from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Table
 from hudyn.tasks.base import Study, cell
 from hudyn.tasks.check.data import CheckGridDataModule
 from hudyn.tasks.check.module import GridClassifier
@@ -47,18 +47,17 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
         heading = f"Given weights, {network.activation}: {heading}"
     lines, activations = _dividing_lines(network), _activations(network, points, labels)
     layers = [asdict(layer) for layer in layer_parameters(network)]
-    figures = {
-        "units": unit_functions(network, points, labels, heading),
-        "dividing_lines": line_equations.dividing_lines(network, points, labels, heading),
-        "network": diagram.network_diagram(network, heading),
+    figures: dict[str, Drawn] = {
+        "units": partial(unit_functions, network, points, labels, heading),
+        "dividing_lines": partial(line_equations.dividing_lines, network, points, labels, heading),
+        "network": partial(diagram.network_diagram, network, heading),
     }
-    files: dict[str, str | bytes] = {}
+    files: dict[str, Content] = {}
     if is_trained:
         figures |= _training_figures(study, network, points, labels, heading)
         if animation:
             networks, updates = _snapshots(study, network, ANIMATION_FRAMES)
-            frames = lines_in_training.animation(networks, updates, points, labels, heading)
-            files["figures/training.gif"] = as_gif(frames)
+            files["figures/training.gif"] = partial(_animation, networks, updates, points, labels, heading)
     return Artifacts(
         tables={
             "members": Table(study.table_of_members()),
@@ -80,21 +79,26 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
     )
 
 
+def _animation(*shown: Any) -> bytes:
+    return as_gif(lines_in_training.animation(*shown))
+
+
 def _training_figures(
     study: CheckStudy, network: GridMLP, points: Tensor, labels: Tensor, heading: str
-) -> dict[str, Figure]:
+) -> dict[str, Drawn]:
     networks, updates = _snapshots(study, network, FRAMES)
     curves = _curves(study, network, points, labels)
-    figures = {
-        "training": lines_in_training.moving_lines(networks, updates, points, labels, heading),
-        "learning_curves": classification.learning_curves(
-            curves, study.best, study.best_name, heading, logarithmic=True
+    figures: dict[str, Drawn] = {
+        "training": partial(lines_in_training.moving_lines, networks, updates, points, labels, heading),
+        "learning_curves": partial(
+            classification.learning_curves, curves, study.best, study.best_name, heading, logarithmic=True
         ),
     }
     if study.members > 1:
         results = study.results
         solved, units = int(results["train/solved"].values.sum()), network.hidden.out_features
-        figures["success"] = success.success_curves(
+        figures["success"] = partial(
+            success.success_curves,
             results["train/first_success"].values,
             results["train/sustained_success"].values,
             int(results["train/updates"].max),

@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from hudyn.figures.style import as_gif, as_svg
 from hudyn.languages import Countable, HasAutomaton, HasStateNames
 from hudyn.languages.moore import difference
 from hudyn.networks import RecurrentNetwork
-from hudyn.tasks.artifacts import Artifacts, Row, Table
+from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Table
 from hudyn.tasks.sequences.module import SequenceStudy
 from hudyn.tasks.snapshots import with_parameters
 
@@ -88,8 +89,8 @@ def report_dynamics(
     if learner:
         sentences += _learned(best.analysis)
     machine = best.analysis.automaton.machine
-    figures: dict[str, Figure] = {}
-    files: dict[str, str | bytes] = {"tables/automaton.dot": dot(machine), "tables/automaton.mmd": mermaid(machine)}
+    figures: dict[str, Drawn] = {}
+    files: dict[str, Content] = {"tables/automaton.dot": dot(machine), "tables/automaton.mmd": mermaid(machine)}
     if draw_unsolved or study.results["test/solved"].values[study.best]:
         networks, updates = _course(study, best.analysis.network)
         figures = _figures(best, networks, updates)
@@ -97,7 +98,7 @@ def report_dynamics(
             if share.kind != best.verdict.kind and (draw_unsolved or share.kind != Kind.UNSOLVED):
                 prefix = f"exemplar_{str(share.kind).replace(' ', '_')}_"
                 figures |= _mechanism_figures(members[share.exemplar], prefix)
-        files |= _files(best, networks, updates, animation) | {"figures/automaton.svg": as_svg(figures["automaton"])}
+        files |= _files(best, networks, updates, animation)
     return Artifacts(
         tables=_tables(members, best),
         figures=figures,
@@ -226,47 +227,69 @@ def _fixed_point_rows(member: Member, columns: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _figures(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> dict[str, Figure]:
+def _figures(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> dict[str, Drawn]:
     """Every figure of the best member."""
     analysis = best.analysis
-    figures = {
-        "automaton": figures_of.automaton(analysis, best.title("automaton")),
-        "automaton_states": cluster_scatter(analysis.automaton, best.title("clusters")),
+    figures: dict[str, Drawn] = {
+        "automaton": partial(figures_of.automaton, analysis, best.title("automaton")),
+        "automaton_states": partial(cluster_scatter, analysis.automaton, best.title("clusters")),
     } | _mechanism_figures(best)
     if analysis.network.hidden_size > 3:
-        figures["principal_components"] = figures_of.principal_components(analysis, best.title("principal components"))
-    if networks and (branches := follow(networks, analysis.texts.symbols, analysis.texts.read)):
-        title = best.title("eigenvalues of the fixed points in training")
-        figures["eigenvalues"] = eigenvalue_course(branches, updates, analysis.language.alphabet, title)
+        title = best.title("principal components")
+        figures["principal_components"] = partial(figures_of.principal_components, analysis, title)
+    if networks:
+        figures["eigenvalues"] = partial(_eigenvalues, best, networks, updates)
     return figures
 
 
-def _mechanism_figures(member: Member, prefix: str = "") -> dict[str, Figure]:
+def _eigenvalues(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> Figure | None:
+    """The eigenvalues of the fixed points in training; None if there is none to follow."""
+    texts, alphabet = best.analysis.texts, best.analysis.language.alphabet
+    branches = follow(networks, texts.symbols, texts.read)
+    title = best.title("eigenvalues of the fixed points in training")
+    return eigenvalue_course(branches, updates, alphabet, title) if branches else None
+
+
+def _mechanism_figures(member: Member, prefix: str = "") -> dict[str, Drawn]:
     """How one member works, in the figures that its number of units allows."""
-    figures, analysis = {}, member.analysis
+    figures, analysis = dict[str, Drawn](), member.analysis
     if member.is_planar:
-        figures[f"{prefix}phase_portrait"] = figures_of.phase_portrait(analysis, member.title("phase portrait"))
-        figures[f"{prefix}mechanism"] = figures_of.mechanism(analysis, member.title("how it does it"))
+        figures[f"{prefix}phase_portrait"] = partial(
+            figures_of.phase_portrait, analysis, member.title("phase portrait")
+        )
+        figures[f"{prefix}mechanism"] = partial(figures_of.mechanism, analysis, member.title("how it does it"))
     if analysis.counters:
-        figures[f"{prefix}counters"] = figures_of.counters(analysis, member.title(analysis.counters.describe()))
+        figures[f"{prefix}counters"] = partial(
+            figures_of.counters, analysis, member.title(analysis.counters.describe())
+        )
     return figures
 
 
 def _files(
     best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int], animation: bool
-) -> dict[str, str | bytes]:
-    """Three units in space as a page, and the animation."""
+) -> dict[str, Content]:
+    """The automaton to be scaled, three units in space as a page, and the animation."""
     analysis = best.analysis
+    files: dict[str, Content] = {"figures/automaton.svg": partial(_automaton, best)}
     if analysis.network.hidden_size == 3 and importlib.util.find_spec("plotly"):
-        page = figures_of.state_space(analysis, best.title("in space"))
-        return {"figures/state_space.html": page, "figures/plotly.min.js": plotly_script()}
-    if animation and best.is_planar and networks:
-        maps = [symbol_maps(network, analysis.texts.symbols, analysis.texts.read) for network in networks]
-        words = {word: torch.from_numpy(read.text.symbols) for word, read in analysis.trajectories.items()}
-        title = best.title("phase portrait")
-        frames = portrait_animation(networks, maps, updates, words, analysis.language.alphabet, title)
-        return {"figures/phase_portrait.gif": as_gif(frames)}
-    return {}
+        files["figures/state_space.html"] = partial(figures_of.state_space, analysis, best.title("in space"))
+        files["figures/plotly.min.js"] = plotly_script
+    elif animation and best.is_planar and networks:
+        files["figures/phase_portrait.gif"] = partial(_animation, best, networks, updates)
+    return files
+
+
+def _automaton(best: Member) -> bytes:
+    return as_svg(figures_of.automaton(best.analysis, best.title("automaton")))
+
+
+def _animation(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> bytes:
+    """The phase portrait during training."""
+    analysis = best.analysis
+    maps = [symbol_maps(network, analysis.texts.symbols, analysis.texts.read) for network in networks]
+    words = {word: torch.from_numpy(read.text.symbols) for word, read in analysis.trajectories.items()}
+    title = best.title("phase portrait")
+    return as_gif(portrait_animation(networks, maps, updates, words, analysis.language.alphabet, title))
 
 
 def _course(study: SequenceStudy, now: RecurrentNetwork) -> tuple[list[RecurrentNetwork], list[int]]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import cast
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from hudyn.dynamics.trajectories import WordTrajectory, example_words, word_trajectory
 from hudyn.figures import generalisation
@@ -15,7 +15,7 @@ from hudyn.figures.success import success_curves
 from hudyn.figures.trajectories import time_course
 from hudyn.languages import Countable
 from hudyn.networks import RecurrentNetwork, Trajectory, layer_parameters
-from hudyn.tasks.artifacts import Artifacts, Row, Table
+from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Table
 from hudyn.tasks.sequences.data import SequenceDataModule
 from hudyn.tasks.sequences.module import SequenceStudy
 
@@ -46,20 +46,25 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
     if network.hidden_size > DRAWN_UNITS:
         units_heading += f"; the {DRAWN_UNITS} units that vary most"
     figures = _state_figures(study.data, network, scored, shown, units_heading)
-    figures["time_course"] = time_course(read, language.alphabet, shown, units_heading)
+    figures["time_course"] = partial(time_course, read, language.alphabet, shown, units_heading)
     if isinstance(language, Countable):
         longest, trained = results["test/longest"].values.long(), language.max_n
         furthest = int(longest[study.best])
         ns, accuracies = _accuracy_by_n(network, language, furthest)
         tables["accuracy_by_n"] = Table(_rows({"n": ns.tolist(), "accuracy": accuracies.tolist()}))
-        figures["accuracy_by_n"] = generalisation.accuracy_by_n(ns, accuracies, trained, furthest, heading)
+        figures["accuracy_by_n"] = partial(generalisation.accuracy_by_n, ns, accuracies, trained, furthest, heading)
         if study.members > 1:
-            figures["longest"] = generalisation.spread_of_longest(
-                longest.numpy(), trained, study.module.max_n, f"How far {study.members} networks count"
+            figures["longest"] = partial(
+                generalisation.spread_of_longest,
+                longest.numpy(),
+                trained,
+                study.module.max_n,
+                f"How far {study.members} networks count",
             )
     if study.members > 1 and "test/first_success" in results:
         solved = int(results["test/solved"].values.sum())
-        figures["success"] = success_curves(
+        figures["success"] = partial(
+            success_curves,
             results["test/first_success"].values,
             results["test/sustained_success"].values,
             max(study.module.success.updates),
@@ -145,21 +150,21 @@ def _rows(columns: Mapping[str, Sequence[object]]) -> list[Row]:
 
 def _state_figures(
     data: SequenceDataModule, network: RecurrentNetwork, scored: Trajectory, shown: np.ndarray, heading: str
-) -> dict[str, Figure]:
+) -> dict[str, Drawn]:
     """Scatters of the hidden and the context states, for three units in three dimensions too."""
     if network.hidden_size < 2:
         return {}
     texts, language = data.evaluation, data.language
     labels, names = texts.states[texts.read].numpy()[:DRAWN_POSITIONS], named_states(language)
     words = {word: word_trajectory(network, language, word).parts for word in example_words(language, texts)}
-    figures = {}
+    figures: dict[str, Drawn] = {}
     for kind, states in (("hidden", scored.hidden), ("context", scored.context)):
         if states is None:
             continue
         points = states[texts.read].numpy()[:DRAWN_POSITIONS, shown]
         paths = {word: parts[kind][:, shown] for word, parts in words.items()}
         units = [f"{kind} unit {unit + 1}" for unit in shown]
-        figures[f"{kind}_states"] = state_scatter(points, labels, paths, units, names, heading)
+        figures[f"{kind}_states"] = partial(state_scatter, points, labels, paths, units, names, heading)
         if network.hidden_size == 3:
-            figures[f"{kind}_states_3d"] = state_scatter_3d(points, labels, paths, units, names, heading)
+            figures[f"{kind}_states_3d"] = partial(state_scatter_3d, points, labels, paths, units, names, heading)
     return figures
