@@ -4,11 +4,8 @@ From Python: `train` runs an experiment, `load` opens finished runs, `analyse` t
 `hudyn.figures` draws it. Nothing is imported until it is asked for.
 """
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
-
-from hudyn.deferred import Deferred
 
 if TYPE_CHECKING:
     from hudyn import figures, languages, networks
@@ -16,8 +13,6 @@ if TYPE_CHECKING:
     from hudyn.dynamics import Analysis, analyse
     from hudyn.errors import HudynError
     from hudyn.run.run import Run
-
-sys.meta_path.insert(0, Deferred())
 
 __version__ = "0.1.0"
 __all__ = [
