@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,7 @@ from hudyn.dynamics.dividing_lines import DividingLine, dividing_lines
 from hudyn.errors import HudynError
 from hudyn.kernels.grid import reference, updates_by
 from hudyn.kernels.numba.grid import updates as fused
+from hudyn.kernels.steps import StepSettings
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.metrics.success import SuccessRecord, wilson_interval
 from hudyn.networks import GridMLP, NetLin
@@ -249,7 +251,9 @@ def trained(kernel, updates, members=1, seed=0, stop_after=10_000, **network):
     population = Population(partial(GridMLP, **network), members, seed)
     optimizer, record = adam(population.parameters()), SuccessRecord(members, stop_after)
     for number in updates:
-        kernel(population, optimizer, POINTS, LABELS, record, number)
+        settings = StepSettings.constant(optimizer, members, number)
+        settings = replace(settings, trained=(~record.frozen).nonzero()[:, 0].numpy())
+        kernel(population, optimizer, settings, POINTS, LABELS, record)
     return member_vectors(population.parameters(), members), record
 
 
@@ -331,10 +335,11 @@ def test_which_kernel_is_taken():
     assert taken() is fused
     assert taken("reference") is reference
     assert taken(optimizer=partial(torch.optim.SGD, lr=0.1)) is fused
-    assert taken(optimizer=partial(torch.optim.AdamW, lr=0.1)) is reference
+    assert taken(optimizer=partial(torch.optim.AdamW, lr=0.1)) is fused
+    assert taken(optimizer=partial(torch.optim.Adagrad, lr=0.1)) is reference
     assert taken(network=lambda: GridMLP().bfloat16()) is reference
-    with pytest.raises(HudynError, match=r"model.kernel=numba is not available here: it supports plain SGD and Adam"):
-        taken("numba", optimizer=partial(torch.optim.AdamW, lr=0.1))
+    with pytest.raises(HudynError, match=r"model.kernel=numba is not available here: it supports plain SGD, Adam, AdamW, RM"):
+        taken("numba", optimizer=partial(torch.optim.Adagrad, lr=0.1))
     with pytest.raises(HudynError, match="it supports GridMLP, SRN, LSTM, GRU, the network is a NetLin"):
         taken("numba", network=NetLin)
 

@@ -22,7 +22,7 @@ from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.population import Population, member_vectors
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning moves its tensors to the device
 class Vocabulary:
     """The pieces that texts are made of: the words of a language that has finitely many, or its symbols.
 
@@ -50,7 +50,7 @@ class Vocabulary:
         return Vocabulary(self.symbols.to(device), self.bounds.to(device))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sequences:
     """The sequences of several updates, for each member its own.
 

@@ -84,7 +84,11 @@ class History(RunCallback):
         if resumed:
             return
         settings = {name: OmegaConf.select(self.run.config, path) for name, path in HPARAMS.items()}
-        given = {name: value for name, value in settings.items() if value not in (None, -1)}
+        given = {
+            name: str(value) if OmegaConf.is_config(value) else value  # a list of numbers, one for each variant
+            for name, value in settings.items()
+            if value not in (None, -1)
+        }
         for logger in trainer.loggers:
             if not isinstance(logger, TensorBoardLogger):
                 logger.log_hyperparams(given)
