@@ -338,7 +338,9 @@ def test_which_kernel_is_taken():
     assert taken(optimizer=partial(torch.optim.AdamW, lr=0.1)) is fused
     assert taken(optimizer=partial(torch.optim.Adagrad, lr=0.1)) is reference
     assert taken(network=lambda: GridMLP().bfloat16()) is reference
-    with pytest.raises(HudynError, match=r"model.kernel=numba is not available here: it supports plain SGD, Adam, AdamW, RM"):
+    with pytest.raises(
+        HudynError, match=r"model.kernel=numba is not available here: it supports plain SGD, Adam, AdamW, RM"
+    ):
         taken("numba", optimizer=partial(torch.optim.Adagrad, lr=0.1))
     with pytest.raises(HudynError, match="it supports GridMLP, SRN, LSTM, GRU, the network is a NetLin"):
         taken("numba", network=NetLin)

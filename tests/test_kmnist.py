@@ -2,7 +2,6 @@
 
 import pytest
 
-
 BRIEF = ["trainer.max_epochs=2", "~report.evaluation"]
 
 

@@ -43,7 +43,7 @@ def _lists(config: DictConfig) -> Iterator[tuple[str, list[float]]]:
             value = None if OmegaConf.is_missing(node, name) else node[name]
             is_list = isinstance(value, ListConfig) and len(value) > 0 and name in arguments
             if is_list and _is_number(arguments[name].annotation()):
-                yield f"{place}.{name}", list(value)
+                yield f"{place}.{name}", [*node[name]]
 
 
 def _is_number(annotation: Any) -> bool:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -31,6 +32,7 @@ from hudyn.run.terminal import say
 from hudyn.run.writer import write
 from hudyn.tasks.artifacts import Artifacts
 from hudyn.tasks.base import AnyStudy, Study
+from hudyn.tasks.variants import report_variants
 
 
 def train(run: Run, resume: bool = False) -> None:
@@ -68,7 +70,7 @@ def train(run: Run, resume: bool = False) -> None:
                 run.record.metrics = dict(module.results)
                 run.save()
                 (history,) = [callback for callback in trainer.callbacks if isinstance(callback, History)]  # type: ignore[attr-defined] # Lightning sets it
-                _report(Study(module, data, history.curves), config.report, run, trainer)
+                _report(Study(module, data, history.curves), config, run, trainer)
 
 
 def check_resumable(run: Run, config: DictConfig) -> None:
@@ -109,7 +111,7 @@ def evaluate(run: Run, config: DictConfig) -> Run:
         evaluation.record.metrics = dict(module.results)
         evaluation.record.environment = environment(str(trainer.strategy.root_device))
         evaluation.save()
-        _report(study, config.report, evaluation, trainer)
+        _report(study, config, evaluation, trainer)
     return evaluation
 
 
@@ -129,7 +131,7 @@ def analyse(run: Run, config: DictConfig) -> Run:
     analysis = _begin_under(run, "analyses", config)
     with _recorded(analysis):
         analysis.record.metrics = dict(study.results)
-        _report(study, OmegaConf.create({"dynamics": settings}), analysis)
+        _report(study, OmegaConf.create({"report": {"dynamics": settings}}), analysis)
     return analysis
 
 
@@ -141,11 +143,14 @@ def _begin_under(run: Run, name: str, config: DictConfig) -> Run:
     return begun
 
 
-def _report(study: AnyStudy, reports: DictConfig, run: Run, trainer: Trainer | None = None) -> None:
-    """Write what each of the config's reports produces."""
+def _report(study: AnyStudy, config: DictConfig, run: Run, trainer: Trainer | None = None) -> None:
+    """Write what each of the config's reports produces, and how members with different settings compare."""
     writer = tensorboard(trainer) if trainer else None
-    for settings in reports.values():
-        artifacts = instantiate(settings)(study)
+    reports = [instantiate(settings) for settings in config.report.values()]
+    if len(study.module.training_settings.variants) > 1 and "objective" in config:
+        reports.insert(0, partial(report_variants, objective=config.objective))
+    for report in reports:
+        artifacts = report(study)
         assert isinstance(artifacts, Artifacts)
         write(artifacts, run, writer, trainer.global_step if trainer else 0)
 

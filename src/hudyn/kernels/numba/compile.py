@@ -16,7 +16,8 @@ from hudyn.kernels.threads import threads
 F = TypeVar("F", bound=Callable[..., Any])
 
 # For functions that compiled functions call; numba cannot hand vectors to Python.
-inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+_options: Any = {"error_model": "numpy", "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inlined = njit(**_options)
 _STAMP = sorted((path.name, path.stat().st_mtime, path.stat().st_size) for path in Path(__file__).parent.glob("*.py"))
 
 

@@ -37,7 +37,7 @@ Width = One | Sixteen
 class Vector(types.Type):
     """The type of a number, or of a truth value, in each of some lanes."""
 
-    def __init__(self, dtype: types.Type, lanes: int) -> None:
+    def __init__(self, dtype: Any, lanes: int) -> None:
         self.dtype, self.lanes = dtype, lanes
         super().__init__(name=f"Vector({dtype}, {lanes})")
 
@@ -172,7 +172,7 @@ def square_root(context: Any, numbers: Any) -> Any:
 @intrinsic
 def as_bits(context: Any, numbers: Any) -> Any:
     """The bits of floating-point numbers as integers of the same size."""
-    integer = types.int32 if numbers.dtype.bitwidth == 32 else types.int64
+    integer: Any = types.int32 if numbers.dtype.bitwidth == 32 else types.int64
 
     def cast(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.bitcast(values[0], ir.VectorType(ir.IntType(integer.bitwidth), numbers.lanes))

@@ -86,17 +86,17 @@ def fused_steps(
         sizes, corrections = sizes / (1 - beta1**steps)[:, None], 1 / np.sqrt(1 - beta2**steps)
         if rule.decoupled:
             kept = 1 - settings.rates * np.array([group["weight_decay"] for group in groups])
-    by_step = [as_lanes(values.T.astype(dtype)[owners], lanes) for values in (sizes, kept)]
     yield Steps(
-        rule,
-        as_lanes(np.array([numbers(group) for group in groups], dtype)[owners], lanes),
-        arrays[0],
-        by_name.get("exp_avg", by_name.get("momentum_buffer", none)),
-        by_name.get("exp_avg_sq", by_name.get("square_avg", none)),
-        *by_step,
-        corrections.astype(dtype),
-        settings.clip_norm or np.inf,
-        settings.clip_value or np.inf,
+        rule=rule,
+        settings=as_lanes(np.array([numbers(group) for group in groups], dtype)[owners], lanes),
+        parameters=arrays[0],
+        first=by_name.get("exp_avg", by_name.get("momentum_buffer", none)),
+        second=by_name.get("exp_avg_sq", by_name.get("square_avg", none)),
+        sizes=as_lanes(sizes.T.astype(dtype)[owners], lanes),
+        kept=as_lanes(kept.T.astype(dtype)[owners], lanes),
+        corrections=corrections.astype(dtype),
+        largest_norm=settings.clip_norm or np.inf,
+        largest_value=settings.clip_value or np.inf,
     )
     with torch.no_grad():
         for index, (vector, array) in enumerate(zip(vectors, arrays, strict=True)):

@@ -110,7 +110,8 @@ class SequenceDataModule(TaskData[Sequences]):
         """The sequences of the updates first..last-1 of an epoch."""
         made = self.trainer.global_step if self.trainer else epoch * self.evaluation_interval + first
         begin, end = made * self.batch_size, (made + last - first) * self.batch_size
-        texts, starts, lengths = [], [], []
+        texts: list[Tensor] = []
+        starts, lengths = [], []
         for block in range(begin // BLOCK, (end - 1) // BLOCK + 1):
             inside = slice(max(begin - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
             text, bounds = self._block(block)
