@@ -86,10 +86,11 @@ class TorchSteps:
         if settings.clip_norm is not None:
             squares = torch.stack([gradient.square().sum(dim=1) for gradient in gradients]).sum(dim=0)
             factors = (settings.clip_norm / (squares.sqrt() + TINY)).clamp(max=1)[:, None]  # [members, 1]
-            torch._foreach_mul_(gradients, factors)
+            for gradient in gradients:
+                gradient *= factors
         if settings.clip_value is not None:
-            torch._foreach_clamp_max_(gradients, settings.clip_value)
-            torch._foreach_clamp_min_(gradients, -settings.clip_value)
+            for gradient in gradients:
+                gradient.clamp_(-settings.clip_value, settings.clip_value)
         for group, rate, rows in zip(groups, settings.rates[number].tolist(), settings.slices, strict=True):
             group["lr"] = rate
             if len(groups) > 1:
