@@ -174,3 +174,62 @@ def test_members_that_are_not_trained_stay_as_they_are():
         steps.step(0)
     changed = (member_vectors(population.parameters(), 3) != before).any(dim=1)
     assert changed.tolist() == [True, False, True]
+
+
+# Accumulation and early stopping --------------------------------------------------------------------------------
+
+
+def test_gradients_of_several_batches_are_accumulated(command):
+    """In the kernel as by torch; the mean over batches, each a mean over its symbols."""
+    settings = [*SRN_RUN, "members=2", "data.batch_size=2", "trainer.accumulate_grad_batches=3"]
+    fused, reference = (command(*settings, f"model.kernel={kernel}") for kernel in ("numba", "reference"))
+    assert reference.status == 0, reference.err
+    for name, values in weights(fused.folder).items():
+        torch.testing.assert_close(weights(reference.folder)[name], values, rtol=1e-4, atol=1e-5)
+    assert fused.results["time"]["updates"] == 60
+    plain = command(*SRN_RUN, "members=2", "data.batch_size=6")
+    assert plain.values("train/loss") == pytest.approx(fused.values("train/loss"), rel=0.05)
+    assert plain.values("train/loss") != fused.values("train/loss")
+    refused = command("experiment=kmnist_lin", "trainer.accumulate_grad_batches=3")
+    assert refused.status == 2
+    assert "choose a larger data.batch_size" in problems(refused)["trainer.accumulate_grad_batches"]
+
+
+STOP = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
+
+
+def test_members_that_no_longer_improve_stop_and_the_run_with_them(command):
+    never = ["callbacks.early_stopping.monitor=test/excess", "+callbacks.early_stopping.min_delta=1e9"]
+    stopped = command(*SRN_RUN, "members=2", "trainer.max_steps=900", *STOP, *never)
+    assert stopped.status == 0, stopped.err
+    assert stopped.results["time"]["updates"] == 60
+    assert_same_weights(weights(stopped.folder), weights(command(*SRN_RUN, "members=2").folder))
+
+
+@pytest.mark.parametrize("kernel", ["auto", "reference"])
+def test_a_member_stops_while_the_others_go_on(command, kernel):
+    """Members 1 and 2 improve by less than min_delta, which a larger learning rate exceeds."""
+    settings = [*SRN_RUN, "members=2", "optimizer.lr=[0.0,0.3]", f"model.kernel={kernel}", "trainer.max_steps=120"]
+    monitored = ["callbacks.early_stopping.monitor=test/excess", "callbacks.early_stopping.mode=min"]
+    outcome = command(*settings, *STOP, *monitored)
+    assert outcome.status == 0, outcome.err
+    history = rows(outcome.folder / "tables/history.csv")
+    losses = [[float(row["train/loss"]) for row in history if row["member"] == member] for member in ("0", "1")]
+    assert np.isnan(losses).tolist() == [[False, False, True, True], [False] * 4]
+    stopped = [row["test/excess"] for row in history if row["member"] == "0"]
+    assert len(set(stopped)) == 1
+
+
+def test_a_run_with_stopped_members_resumes_to_the_same_bits(command):
+    settings = [*SRN_RUN, "members=2", "optimizer.lr=[0.0,0.3]", *STOP,
+                "callbacks.early_stopping.monitor=test/excess", "callbacks.early_stopping.mode=min"]  # fmt: skip
+    whole = command(*settings, "trainer.max_steps=150")
+    part = command(*settings, "trainer.max_steps=90")
+    assert command(f"resume={part.folder}", "trainer.max_steps=150").status == 0
+    assert_same_weights(weights(whole.folder), weights(part.folder))
+
+
+def test_a_measure_to_stop_by_must_exist(command):
+    outcome = command(*SRN_RUN, *STOP, "callbacks.early_stopping.monitor=test/exces")
+    assert outcome.status == 2
+    assert "did you mean test/excess?" in problems(outcome)["callbacks.early_stopping.monitor"]

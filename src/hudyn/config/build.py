@@ -24,6 +24,7 @@ def build_data(config: DictConfig) -> AnyData:
     """The data module; nothing is loaded yet."""
     data = cast(AnyData, instantiate(config.data))
     data.variants = len(variants(config))
+    data.accumulated = config.trainer.get("accumulate_grad_batches") or 1
     return data
 
 

@@ -24,6 +24,7 @@ from hudyn.config.check import plain, repair
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
 from hudyn.config.variants import variant_of, variants
+from hudyn.run.stopping import MemberEarlyStopping
 from hudyn.tasks.base import AnyData, AnyModule, TaskData
 
 ELEMENTWISE_OPTIMIZERS = (
@@ -122,9 +123,15 @@ class _Maker:
 
 def _check_together(made: dict[str, Any], model: type[AnyModule], config: DictConfig) -> Iterator[Problem]:
     """Problems of objects that do not fit together."""
+    stopping = {path: made[path] for path in made if isinstance(made[path], MemberEarlyStopping)}
     data, network, trainer, optimizer = (made.get(path) for path in ("data", "model.network", "trainer", "optimizer"))
     if isinstance(data, TaskData):
         yield from _check_model_and_data(model, network, data, config)
+        known = model.measures(data)
+        for path, callback in stopping.items():
+            if callback.monitor not in known:
+                message = f"there is no measure {callback.monitor}{nearest(callback.monitor, known)}"
+                yield Problem(f"{path}.monitor", message)
     if isinstance(trainer, Trainer):
         yield from _check_trainer(trainer, data, config)
     if isinstance(optimizer, torch.optim.Optimizer):
@@ -171,8 +178,12 @@ def _check_trainer(trainer: Trainer, data: object, config: DictConfig) -> Iterat
                 yield Problem(f"trainer.{argument}", message)
     if trainer.precision == "16-mixed":
         yield Problem("trainer.precision", "16-mixed needs its losses scaled, which is not done here; use bf16-mixed")
-    if trainer.accumulate_grad_batches not in (0, 1):
-        yield Problem("trainer.accumulate_grad_batches", "is not possible here: a step makes many updates")
+    clip = trainer.gradient_clip_val
+    if clip is not None and clip < 0:
+        yield Problem("trainer.gradient_clip_val", f"expected a number above 0, got {clip}")
+    if isinstance(data, TaskData) and not data.accumulates and trainer.accumulate_grad_batches > 1:
+        message = "is not possible on these data; choose a larger data.batch_size"
+        yield Problem("trainer.accumulate_grad_batches", message)
 
 
 def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:

@@ -139,5 +139,5 @@ def assumed_distributions(symbols: Tensor, probabilities: Tensor) -> Tensor:
     """
     assumed = probabilities.double().clone()
     assumed[symbols == 0] = 0
-    assumed[..., :2][symbols == 0] = torch.tensor(ASSUMED, dtype=torch.float64)
+    assumed[..., :2][symbols == 0] = torch.tensor(ASSUMED, dtype=torch.float64, device=symbols.device)
     return assumed

@@ -39,7 +39,8 @@ def build_trainer(config: DictConfig, run: Run, resumed_at: int | None = None) -
             logger=loggers,
             plugins=[AtomicCheckpointIO()],
             default_root_dir=str(run.folder),
-            gradient_clip_val=None,  # the module clips, each member's gradient by itself
+            gradient_clip_val=None,  # the module clips each member's gradient, and accumulates
+            accumulate_grad_batches=1,
         )
     finally:
         for logger in loggers:

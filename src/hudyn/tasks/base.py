@@ -41,9 +41,13 @@ class TaskData(LightningDataModule, ABC, Generic[Chunk]):
         evaluated_splits: names of the splits that are evaluated, in the order of their loaders.
         updates_per_step: updates that one Lightning step makes; the result does not depend on it.
         variants: number of equal parts of the population that have the same seeds.
+        accumulates: whether the gradients of several batches can be accumulated for an update.
+        accumulated: number of batches whose gradients are accumulated for an update.
     """
 
     variants: int = 1
+    accumulates: ClassVar[bool] = True
+    accumulated: int = 1
     endless: ClassVar[bool] = True
     evaluated_splits: Sequence[str] = ("test",)
     updates_per_step: int
@@ -149,6 +153,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         data_class: the data modules that it can be trained on.
         small_operations: whether torch's operations are so small that a second thread costs more than it saves.
         results: the latest value of each measure, by ``split/name``.
+        stopped: members that are not trained any longer, bool [members].
     """
 
     data_class: ClassVar[type[TaskData]]
@@ -170,6 +175,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         self.kernel: Kernel = kernel
         self.training_settings = Training()
         self.results: dict[str, Measure] = {}
+        self.stopped = torch.zeros(members, dtype=torch.bool)
         self._losses: list[Tensor] = []  # since the last evaluation
 
     @classmethod
@@ -265,13 +271,8 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         }
         return {"params": views, "members": (first, last), **settings}
 
-    def step_settings(self, steps: int, trained: Tensor | None = None) -> StepSettings:
-        """The settings of the next steps; the schedule advances by them.
-
-        Args:
-            steps: number of steps.
-            trained: whether each member is trained, bool [members]; None for all.
-        """
+    def step_settings(self, steps: int) -> StepSettings:
+        """The settings of the next `steps` steps; the schedule advances by them."""
         settings = StepSettings.constant(self.optimizer, self.members, steps)
         scheduler = cast(LRScheduler | None, self.lr_schedulers())
         if scheduler is not None:
@@ -283,10 +284,8 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
                     rates.append([group["lr"] for group in self.optimizer.param_groups])
                     scheduler.step()
             settings = replace(settings, rates=np.array(rates, dtype=float))
-        if trained is not None:
-            settings = replace(settings, trained=trained.nonzero()[:, 0].cpu().numpy())
-        training = self.training_settings
-        return replace(settings, clip_norm=training.clip_norm, clip_value=training.clip_value)
+        training, trained = self.training_settings, (~self.stopped).nonzero()[:, 0].numpy()
+        return replace(settings, trained=trained, clip_norm=training.clip_norm, clip_value=training.clip_value)
 
     def on_train_start(self) -> None:
         """Choose what makes the updates, at the trainer's precision."""
@@ -302,7 +301,10 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         first = self.global_step
         made = self.make_updates(chunk)
         self._count(made.number)
-        finite = made.losses.isfinite()
+        if self.stopped.any():
+            stopped = self.stopped.to(made.losses.device)
+            made = replace(made, losses=made.losses.masked_fill(stopped, math.nan))
+        finite = made.losses.isfinite() | self.stopped.to(made.losses.device)
         if not finite.all():
             row, member = (int(index) for index in (~finite).nonzero()[0])
             loss, update = made.losses[row, member], first + made.at[row]
@@ -337,13 +339,14 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
 
     def _take(self, results: dict[str, Tensor]) -> None:
         if self._losses and "train/loss" not in self.results | results:
-            results = {"train/loss": torch.cat(self._losses).double().mean(dim=0)} | results
+            results = {"train/loss": torch.cat(self._losses).double().nanmean(dim=0)} | results
         self.record(results)
         # for callbacks that watch a measure, such as EarlyStopping
         self.log_dict({name: values.double().mean() for name, values in results.items()}, logger=False)
         for name, values in results.items():
-            if self.trained and name.endswith("/loss") and not values.isfinite().all():
-                member = int((~values.isfinite()).nonzero()[0])
+            wrong = ~values.isfinite() & ~self.stopped.to(values.device)
+            if self.trained and name.endswith("/loss") and wrong.any():
+                member = int(wrong.nonzero()[0])
                 raise not_finite(f"The {name.removesuffix('/loss')} loss of member {member} is {values[member]}.")
 
     def _count(self, updates: int) -> None:

@@ -76,6 +76,8 @@ class KMNISTDataModule(TaskData[ImageChunk]):
         seed: seed of member 0.
     """
 
+    accumulates = False
+
     endless = False
     image_shape = (1, files.SIDE, files.SIDE)
     classes = files.CLASSES

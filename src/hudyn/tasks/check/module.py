@@ -116,7 +116,7 @@ class GridClassifier(TaskModule[CheckGridDataModule, PointsChunk]):
         settings = self.step_settings(chunk.updates)
         while update < last and not self.success.frozen.all():
             due = min(last, self.snapshots.next_after(update))
-            trained = (~self.success.frozen).nonzero()[:, 0].numpy()
+            trained = (~self.success.frozen.cpu() & ~self.stopped).nonzero()[:, 0].numpy()
             part = replace(settings.part(update - first, due - first), trained=trained)
             self.run_updates(self.population, self.optimizer, part, chunk.points, chunk.labels, self.success)
             update = int(self.success.updates.max())  # before `due` if all are frozen

@@ -109,7 +109,8 @@ class SequenceDataModule(TaskData[Sequences]):
     def chunk(self, epoch: int, first: int, last: int) -> Sequences:
         """The sequences of the updates first..last-1 of an epoch."""
         made = self.trainer.global_step if self.trainer else epoch * self.evaluation_interval + first
-        begin, end = made * self.batch_size, (made + last - first) * self.batch_size
+        at_once = self.batch_size * self.accumulated
+        begin, end = made * at_once, (made + last - first) * at_once
         texts: list[Tensor] = []
         starts, lengths = [], []
         for block in range(begin // BLOCK, (end - 1) // BLOCK + 1):
@@ -118,7 +119,7 @@ class SequenceDataModule(TaskData[Sequences]):
             starts.append(bounds[:, :-1][:, inside] + sum(earlier.shape[1] for earlier in texts))
             lengths.append(bounds.diff(dim=1)[:, inside])
             texts.append(text)
-        shape = self.members, last - first, 1, self.batch_size
+        shape = self.members, last - first, self.accumulated, self.batch_size
         return Sequences(_joined(texts), _joined(starts).view(shape), _joined(lengths).view(shape), self.vocabulary)
 
     def _block(self, block: int) -> tuple[Tensor, Tensor]:
