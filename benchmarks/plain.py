@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset
 WORDS, LONGEST = 5, 4  # words a sequence, largest n
 RATIOS = {"srn": (1, 2), "lstm": (1, 2, 3)}  # a^n b^2n, a^n b^2n c^3n
 IMAGES = ("lin", "full", "conv")
-LOOPS = ("srn", "srn_torch", "lstm", "lstm_torch", "check", *IMAGES)
+LOOPS = ("srn", "srn_torch", "lstm", "lstm_torch", "check", *IMAGES, "full_products")
 
 
 def updates_of(name: str, data: Path) -> Iterator[Tensor]:
@@ -37,6 +37,8 @@ def updates_of(name: str, data: Path) -> Iterator[Tensor]:
         data: folder of the unpacked KMNIST, for lin, full and conv.
     """
     torch.manual_seed(0)
+    if name == "full_products":
+        return products_of_netfull()
     if name == "check":
         return train_on_points(Check(), *nine_points())
     if name in IMAGES:
@@ -262,6 +264,20 @@ class NetConv(nn.Module):
         return F.log_softmax(self.output(maps.flatten(1)), dim=1)
 
 
+def products_of_netfull() -> Iterator[Tensor]:
+    """The matrix products of an update of NetFull, and nothing else: two forwards, three back."""
+    images, hidden, weight, output = torch.rand(64, 784), torch.rand(64, 300), torch.rand(300, 784), torch.rand(10, 300)
+    d_hidden, d_output, d_weight = torch.empty(64, 300), torch.rand(64, 10), torch.empty(300, 784)
+    d_output_weight, logits = torch.empty(10, 300), torch.empty(64, 10)
+    while True:
+        torch.mm(images, weight.T, out=hidden)
+        torch.mm(hidden, output.T, out=logits)
+        torch.mm(d_output.T, hidden, out=d_output_weight)
+        torch.mm(d_output, output, out=d_hidden)
+        torch.mm(d_hidden.T, images, out=d_weight)
+        yield logits
+
+
 def main() -> None:
     """Run one loop and print its time."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -270,7 +286,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HUDYN_DATA", "data")))
     options = parser.parse_args()
-    threads = options.threads or (os.cpu_count() or 1 if options.loop in ("full", "conv") else 1)
+    threads = options.threads or (os.cpu_count() or 1 if options.loop in ("full", "conv", "full_products") else 1)
     torch.set_num_threads(threads)
     losses = updates_of(options.loop, options.data)
     next(losses)  # lets torch initialise

@@ -30,6 +30,10 @@ RESULTS = Path(__file__).with_name("results.json")
 PAGE = ROOT / "docs" / "speed.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 EPOCH = 938  # updates
+RATES = 16  # learning rates of the grid
+
+
+Goal = tuple[float, float | None]
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,10 @@ class Workload:
 
     Attributes:
         name: name in the tables.
-        loops: loops of plain.py; the goal refers to the first.
+        loops: loops of plain.py, or jobs of hudyn.
         end: setting of the trainer that ends hudyn's run.
-        goal: ratio required, and ratio aimed at.
+        goals: ratio required of updates alone, and ratio aimed at, for each of the first loops; None for no goal.
+        whole_goals: the same of whole runs.
         members: networks trained together; the loops train as many in sequence.
         unit: number of updates that the tables give the time of.
         whole: whether whole runs are measured.
@@ -49,7 +54,8 @@ class Workload:
     name: str
     loops: tuple[str, ...]
     end: str
-    goal: tuple[float, float | None]
+    goals: tuple[Goal | None, ...]
+    whole_goals: tuple[Goal | None, ...] = ()
     members: int = 1
     unit: int = 1
     whole: bool = True
@@ -93,7 +99,9 @@ LOOPS = {  # of plain.py: name in the tables, number of updates
     "check": ("loop, DataLoader", 5000),
     "lin": ("loop, DataLoader", EPOCH),
     "full": ("loop, DataLoader", EPOCH),
+    "full_products": ("its matrix products alone", EPOCH),
     "conv": ("loop, DataLoader", 100),
+    "srn_job": ("jobs of 64 members", 20_000),  # python train.py, whole
 }
 SRN_LOOPS, LSTM_LOOPS = ("srn", "srn_torch"), ("lstm", "lstm_torch")
 STARTS = [
@@ -109,23 +117,36 @@ STARTS = [
 ]
 WORKLOADS = {
     "srn": [
-        Workload("SRN", SRN_LOOPS, "max_steps=100000", (20, 100)),
-        Workload("SRN, 64 members", SRN_LOOPS, "max_steps=30000", (400, 700), members=64),
+        Workload("SRN", SRN_LOOPS, "max_steps=100000", ((300, 400),), whole_goals=((18, 25),)),
+        Workload("SRN, 64 members", SRN_LOOPS, "max_steps=100000", ((2000, 5000),), members=64),
+        Workload("SRN, 1,024 members", SRN_LOOPS, "max_steps=10000", ((3000, 8000),), members=1024, whole=False),
     ],
     "lstm": [
-        Workload("LSTM", LSTM_LOOPS, "max_steps=50000", (40, 200)),
-        Workload("LSTM, 64 members", LSTM_LOOPS, "max_steps=10000", (500, 1000), members=64),
+        Workload("LSTM", LSTM_LOOPS, "max_steps=50000", ((40, 200),), whole_goals=(None, (4, 6))),
+        Workload(
+            "LSTM, 64 members", LSTM_LOOPS, "max_steps=30000", ((1500, 4000), (150, 400)), members=64, whole=False
+        ),
     ],
-    "check": [Workload("check, 256 members", ("check",), "max_steps=20000", (150, 250), members=256)],
+    "check": [Workload("check, 256 members", ("check",), "max_steps=20000", ((150, 250),), members=256)],
     "lin": [
-        Workload("NetLin", ("lin",), "max_epochs=2", (12, 25), unit=EPOCH),
-        Workload("NetLin, 8 members", ("lin",), "max_epochs=2", (30, None), members=8, unit=EPOCH, whole=False),
+        Workload("NetLin", ("lin",), "max_epochs=2", ((12, 25),), unit=EPOCH),
+        Workload("NetLin, 8 members", ("lin",), "max_epochs=2", ((30, None),), members=8, unit=EPOCH, whole=False),
     ],
     "full": [
-        Workload("NetFull", ("full",), "max_epochs=2", (6, 15), unit=EPOCH),
-        Workload("NetFull, 8 members", ("full",), "max_epochs=2", (8, None), members=8, unit=EPOCH, whole=False),
+        Workload("NetFull", ("full", "full_products"), "max_epochs=2", ((6, 15), (0.6, 0.8)), unit=EPOCH),
+        Workload("NetFull, 8 members", ("full",), "max_epochs=2", ((8, None),), members=8, unit=EPOCH, whole=False),
     ],
-    "conv": [Workload("NetConv", ("conv",), "max_steps=150", (1.15, 1.5), unit=EPOCH, whole=False)],
+    "conv": [Workload("NetConv", ("conv",), "max_steps=150", ((1.0, None),), unit=EPOCH, whole=False)],
+    "grid": [
+        Workload(
+            "SRN, 16 learning rates of 64 members",
+            ("srn_job",),
+            "max_steps=20000",
+            ((6, 12),),
+            members=RATES,
+            whole=False,
+        )
+    ],
 }
 GROUPS = ["start", *WORKLOADS]
 ON_KMNIST = ("lin", "full", "conv")
@@ -184,6 +205,9 @@ class Bench:
 
     def take(self, group: str, turn: str) -> None:
         """Measure the workloads of a group and their loops once."""
+        if group == "grid":
+            self._take_grid(turn)
+            return
         for loop in dict.fromkeys(loop for workload in WORKLOADS[group] for loop in workload.loops):
             self._keep(turn, (loop, "plain"), self.plain(loop, LOOPS[loop][1]))
         for workload in WORKLOADS[group]:
@@ -193,6 +217,18 @@ class Bench:
             self._keep(turn, (workload.name, "updates"), self.hudyn([*overrides, *ALONE, *without]))
             if workload.whole:
                 self._keep(turn, (workload.name, "whole"), self.hudyn(overrides))
+
+    def _take_grid(self, turn: str) -> None:
+        """Measure one of the jobs, and all of them as one population; whole processes both."""
+        (workload,), (loop,) = WORKLOADS["grid"], WORKLOADS["grid"][0].loops
+        rates = ",".join(f"{0.001 * (1 + number):g}" for number in range(RATES))
+        settings = [EXPERIMENTS["srn"], f"++trainer.{workload.end}", "~report.dynamics"]
+        for key, overrides in (
+            ((loop, "plain"), ["members=64"]),
+            ((workload.name, "updates"), [f"members={64 * RATES}", f"optimizer.lr=[{rates}]"]),
+        ):
+            sample = self.hudyn([*settings, *overrides])
+            self._keep(turn, key, sample._replace(update_s=sample.cost.wall_s / sample.updates))
 
     def plain(self, loop: str, updates: int) -> Sample:
         """Run a loop of plain.py."""
@@ -224,7 +260,7 @@ def rows(samples: Samples) -> list[dict[str, Any]]:
         for loop in workload.loops:
             if pairs := _pairs(samples, (loop, "plain"), (workload.name, "updates")):
                 whole = _pairs(samples, (loop, "plain"), (workload.name, "whole"))
-                found.append(_row(workload, loop, pairs) | {"whole": _whole(workload, whole) if whole else None})
+                found.append(_row(workload, loop, pairs) | {"whole": _whole(workload, loop, whole) if whole else None})
     starts = ((start, _pairs(samples, (start.imported, "import"), (start.name, "start"))) for start in STARTS)
     return found + [_start_row(start, pairs) for start, pairs in starts if pairs]
 
@@ -254,7 +290,7 @@ def _row(workload: Workload, loop: str, pairs: Sequence[tuple[Sample, Sample]]) 
     plain = [workload.members * workload.unit * sample.update_s for sample, _ in pairs]
     ours = [workload.unit * sample.update_s for _, sample in pairs]
     ratio, spread = paired_ratios(plain, ours)
-    least, aim = workload.goal if loop == workload.loops[0] else (None, None)
+    least, aim = _goal_of(workload, loop, workload.goals)
     name = LOOPS[loop][0]
     return {
         "workload": workload.name,
@@ -270,7 +306,13 @@ def _row(workload: Workload, loop: str, pairs: Sequence[tuple[Sample, Sample]]) 
     }
 
 
-def _whole(workload: Workload, pairs: Sequence[tuple[Sample, Sample]]) -> dict[str, Any]:
+def _goal_of(workload: Workload, loop: str, goals: Sequence[Goal | None]) -> tuple[float | None, float | None]:
+    """The goal of a workload against one of its loops."""
+    goal = dict(zip(workload.loops, goals, strict=False)).get(loop)
+    return goal or (None, None)
+
+
+def _whole(workload: Workload, loop: str, pairs: Sequence[tuple[Sample, Sample]]) -> dict[str, Any]:
     """Whole runs; the time of plain ones is scaled to the number of updates of hudyn's."""
     updates = pairs[0][1].updates
     walls, cpus = [], []
@@ -280,12 +322,15 @@ def _whole(workload: Workload, pairs: Sequence[tuple[Sample, Sample]]) -> dict[s
         cpus.append(workload.members * (plain.cost.cpu_s + more * plain.update_cpu_s))
     ours = [sample.cost.wall_s for _, sample in pairs]
     ratio, spread = paired_ratios(walls, ours)
+    least, aim = _goal_of(workload, loop, workload.whole_goals)
     return {
         "updates": updates,
         "against_s": walls,
         "hudyn_s": ours,
         "ratio": ratio,
         "spread": spread,
+        "at_least": least,
+        "aim": aim,
         "cpu_s": [_median(cpus), _median(sample.cost.cpu_s for _, sample in pairs)],
         "peak_mib": [_median(sample.cost.peak_mib for sample in side) for side in zip(*pairs, strict=True)],
     }
@@ -359,6 +404,10 @@ def markdown(found: Sequence[dict[str, Any]], title: str) -> str:
         name, *others = cells(row)
         of = f", {row['of']}" if "of" in row else ""
         lines.append("| " + " | ".join([name + of, *others]) + " |")
+    for row in found:
+        if whole := row.get("whole"):
+            name = f"{row['workload']}, the whole process, {whole['updates']:,} updates"
+            lines.append("| " + " | ".join([name, *cells(row | whole)[1:]]) + " |")
     return "\n".join(lines)
 
 

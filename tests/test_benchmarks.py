@@ -106,7 +106,7 @@ def test_an_srn_with_weights_near_0_begins_as_a_coin():
     assert loss.item() == pytest.approx(0.6931, abs=2e-3)
 
 
-@pytest.mark.parametrize("name", plain.LOOPS)
+@pytest.mark.parametrize("name", [name for name in plain.LOOPS if name != "full_products"])
 def test_every_loop_changes_its_network_by_two_updates(name, small_data):
     losses = [loss.item() for loss in islice(plain.updates_of(name, small_data), 3)]
     assert len(set(losses)) == 3
@@ -229,7 +229,7 @@ def test_rows_tell_how_much_faster():
     assert many["against"] == "64 × loop"
     assert many["against_s"] == pytest.approx([0.128, 0.256])
     assert (many["ratio"], *many["spread"]) == pytest.approx((192, 128, 256))
-    assert (many["at_least"], many["reached"]) == (400, False)
+    assert (many["at_least"], many["reached"]) == (2000, False)
     whole = many["whole"]
     assert whole["against_s"] == pytest.approx([64 * (5 + 9000 * 0.002)])
     assert whole["ratio"] == pytest.approx(64 * 23 / 10)
@@ -240,7 +240,7 @@ def test_rows_tell_how_much_faster():
 
 def test_the_readmes_table(tmp_path):
     text = run.markdown(run.rows(sampled()), "one turn")
-    assert "| SRN, 64 members, an update | 64 × loop | 192 ms → 1.00 ms | 192× (128–256) | ≥ 400×, aim 700× |" in text
+    assert "| SRN, 64 members, an update | 64 × loop | 192 ms → 1.00 ms | 192× (128–256) | ≥ 2,000×, aim 5,000× |" in text
     assert "| train.py --help | import torch | 2.00 s → 1.50 s | 0.75× | ≤ 0.5× |" in text
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
@@ -253,7 +253,7 @@ def test_the_readmes_table(tmp_path):
 
 
 def test_names_of_workloads():
-    assert list(run.chosen_groups([])) == ["start", "srn", "lstm", "check", "lin", "full", "conv"]
+    assert list(run.chosen_groups([])) == ["start", "srn", "lstm", "check", "lin", "full", "conv", "grid"]
     with pytest.raises(ValueError, match="--only sr: unknown workload; expected start, srn, lstm"):
         list(run.chosen_groups(["lin", "sr"]))
 

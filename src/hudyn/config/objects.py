@@ -127,10 +127,10 @@ def _check_together(made: dict[str, Any], model: type[AnyModule], config: DictCo
     data, network, trainer, optimizer = (made.get(path) for path in ("data", "model.network", "trainer", "optimizer"))
     if isinstance(data, TaskData):
         yield from _check_model_and_data(model, network, data, config)
-        known = model.measures(data)
+        measures = model.measures(data)
         for path, callback in stopping.items():
-            if callback.monitor not in known:
-                message = f"there is no measure {callback.monitor}{nearest(callback.monitor, known)}"
+            if callback.monitor not in measures:
+                message = f"there is no measure {callback.monitor}{nearest(callback.monitor, measures)}"
                 yield Problem(f"{path}.monitor", message)
     if isinstance(trainer, Trainer):
         yield from _check_trainer(trainer, data, config)
