@@ -240,7 +240,9 @@ def test_rows_tell_how_much_faster():
 
 def test_the_readmes_table(tmp_path):
     text = run.markdown(run.rows(sampled()), "one turn")
-    assert "| SRN, 64 members, an update | 64 × loop | 192 ms → 1.00 ms | 192× (128–256) | ≥ 2,000×, aim 5,000× |" in text
+    assert (
+        "| SRN, 64 members, an update | 64 × loop | 192 ms → 1.00 ms | 192× (128–256) | ≥ 2,000×, aim 5,000× |" in text
+    )
     assert "| train.py --help | import torch | 2.00 s → 1.50 s | 0.75× | ≤ 0.5× |" in text
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")

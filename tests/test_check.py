@@ -356,10 +356,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(command):
 
 
 def test_a_kernel_that_cannot_be_taken_is_told_of(command):
-    outcome = command(*QUICK, "optimizer=adam", "optimizer._target_=torch.optim.AdamW", "model.kernel=numba")
+    outcome = command(*QUICK, "optimizer=adam", "optimizer._target_=torch.optim.NAdam", "~optimizer.fused",
+                      "model.kernel=numba")  # fmt: skip
     assert outcome.status == 1
     assert (
-        "model.kernel=numba is not available here: it supports plain SGD and Adam, the optimizer is AdamW"
+        "model.kernel=numba is not available here: it supports plain SGD, Adam, AdamW, RMSprop, the optimizer is NAdam"
         in outcome.err
     )
 

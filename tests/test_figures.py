@@ -49,7 +49,9 @@ def test_labels_lose_their_kana_where_no_font_has_it(monkeypatch):
 
 @pytest.mark.parametrize("members", [2, 8, 64])
 def test_small_matrices_name_each_seed(members):
-    figure = classification.confusion_matrices(torch.eye(3).expand(members, 3, 3), torch.linspace(0, 1, members), 5)
+    figure = classification.confusion_matrices(
+        torch.eye(3).expand(members, 3, 3), torch.linspace(0, 1, members), range(5, 5 + members)
+    )
     assert f"seed {5 + members - 1}: 100.00%" in texts(figure)
     assert_nothing_cut_off(figure)
 

@@ -81,9 +81,11 @@ def test_a_daemon_draws_by_itself(tmp_path):
 
 def test_ctrl_c_ends_all_processes_at_once_and_silently(tmp_path):
     script = """
-    import os, sys, time
+    import os, signal, sys, time
     from functools import partial
     from hudyn.run.side_by_side import run_side_by_side
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 
     os.sched_getaffinity = lambda process: {0, 1}
 
