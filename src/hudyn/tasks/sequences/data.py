@@ -49,7 +49,7 @@ class SequenceDataModule(TaskData[Sequences]):
         evaluation_interval: Positive = 1000,
         evaluation_sequences: Positive = 200,
         example: str | None = None,
-        updates_per_step: Positive = 250,
+        updates_per_step: Positive = 1000,
         members: Positive = 1,
         seed: NonNegative = 0,
     ) -> None:
