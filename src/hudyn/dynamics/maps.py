@@ -89,8 +89,9 @@ def jacobians(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times:
     with torch.enable_grad():
         states = states.detach().requires_grad_()
         summed = step(network, symbols, states, times).sum(dim=0)  # each row depends on its own state only
-        rows = [torch.autograd.grad(unit, states, retain_graph=True)[0] for unit in summed]
-    return torch.stack(rows, dim=1)
+        each_unit = torch.eye(len(summed), dtype=states.dtype)
+        (rows,) = torch.autograd.grad(summed, states, each_unit, is_grads_batched=True)  # [units, batch, units]
+    return rows.transpose(0, 1)
 
 
 @torch.no_grad()
