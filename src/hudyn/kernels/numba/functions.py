@@ -8,14 +8,15 @@ small that the best polynomials would save one term.
 """
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.extending import intrinsic, overload, register_jitable
+from numba.extending import intrinsic
 
-from hudyn.kernels.numba.lanes import as_bits, from_bits, llvm, multiply_add, where
+from hudyn.kernels.numba.lanes import Vector, llvm
 
 LOG2E = 1 / math.log(2)
 
@@ -58,119 +59,137 @@ FORMATS = {
 }
 
 
-def _series(coefficients: list[float]) -> Any:
-    """A function of vectors: the sum of ``coefficients[k] · x^k``, by Horner's rule."""
+class Number:
+    """A vector, or integers in its lanes, while the instructions of a function of it are written out.
+
+    numba would take seconds to compile as many small functions.
+    """
+
+    def __init__(self, builder: Any, value: Any, vector: Vector) -> None:
+        self.builder, self.value, self.vector = builder, value, vector
+        self.format = FORMATS[vector.dtype.bitwidth]
+
+    def new(self, value: Any) -> "Number":
+        """The result of an instruction."""
+        return Number(self.builder, value, self.vector)
+
+    def constant(self, number: "Number | float") -> Any:
+        """The LLVM value of a number in every lane."""
+        return (
+            number.value if isinstance(number, Number) else ir.Constant(self.value.type, [number] * self.vector.lanes)
+        )
+
+    def __add__(self, other: "Number | float") -> "Number":
+        return self.new(self.builder.fadd(self.value, self.constant(other)))
+
+    def __sub__(self, other: "Number | float") -> "Number":
+        return self.new(self.builder.fsub(self.value, self.constant(other)))
+
+    def __rsub__(self, other: float) -> "Number":
+        return self.new(self.builder.fsub(self.constant(other), self.value))
+
+    def __mul__(self, other: "Number | float") -> "Number":
+        return self.new(self.builder.fmul(self.value, self.constant(other)))
+
+    def __truediv__(self, other: "Number") -> "Number":
+        return self.new(self.builder.fdiv(self.value, other.value))
+
+    def times_plus(self, factor: "Number | float", summand: "Number | float") -> "Number":
+        """``self · factor + summand``, with a single rounding where the processor can."""
+        values = [self.value, self.constant(factor), self.constant(summand)]
+        return self.new(llvm(self.builder, "fmuladd", self.vector, values))
+
+    def series(self, coefficients: list[float]) -> "Number":
+        """The sum of ``coefficients[k] · self^k``, by Horner's rule."""
+        total = self.new(self.constant(coefficients[-1]))
+        for coefficient in reversed(coefficients[:-1]):
+            total = total.times_plus(self, coefficient)
+        return total
+
+    def where(
+        self, comparison: str, bound: "Number | float", one: "Number | float", other: "Number | float"
+    ) -> "Number":
+        """`one` in the lanes where the comparison with `bound` holds, else `other`."""
+        mask = self.builder.fcmp_ordered(comparison, self.value, self.constant(bound))
+        return self.new(self.builder.select(mask, self.constant(one), self.constant(other)))
+
+    def bits(self) -> "Number":
+        """The bits as integers."""
+        kind = ir.VectorType(ir.IntType(self.vector.dtype.bitwidth), self.vector.lanes)
+        return self.new(self.builder.bitcast(self.value, kind))
+
+    def from_bits(self) -> "Number":
+        """The vector that integers are the bits of."""
+        element = ir.FloatType() if self.vector.dtype.bitwidth == 32 else ir.DoubleType()
+        return self.new(self.builder.bitcast(self.value, ir.VectorType(element, self.vector.lanes)))
+
+    def integer(self, operation: str, other: "Number | int") -> "Number":
+        """An operation of integers: add, sub, shl, ashr."""
+        return self.new(getattr(self.builder, operation)(self.value, self.constant(other)))
+
+    def power_of_two(self) -> "Number":
+        """2 to the power of integers."""
+        exponent = self.integer("add", self.format.bias)
+        return exponent.integer("shl", self.format.mantissa_bits).from_bits()
+
+    def reduced(self) -> tuple["Number", "Number"]:
+        """The integer n for which self = n ln 2 + r, and exp(r) - 1."""
+        form = self.format
+        shifted = self.times_plus(LOG2E, form.rounder)
+        n = shifted - form.rounder
+        r = n.times_plus(-form.ln2_low, n.times_plus(-form.ln2_high, self))
+        terms = r.series([1 / math.factorial(k + 2) for k in range(form.exponential_terms - 1)])
+        return shifted.bits().integer("sub", form.rounder_bits), (r * r).times_plus(terms, r)
+
+
+def _function(evaluate: Callable[[Number], Number]) -> Any:
+    """Let kernels call a function of a vector."""
 
     @intrinsic
-    def evaluate(context: Any, x: Any) -> Any:
-        def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            constants = [ir.Constant(values[0].type, [coefficient] * x.lanes) for coefficient in coefficients]
-            total = constants.pop()
-            while constants:
-                total = llvm(builder, "fmuladd", x, [total, values[0], constants.pop()])
-            return total
+    def typed(context: Any, x: Any) -> Any:
+        return x(x), lambda context, builder, signature, values: evaluate(Number(builder, values[0], x)).value
 
-        return x(x), emit
-
-    return evaluate
+    return typed
 
 
-class Functions(NamedTuple):
-    """The functions of one floating-point format."""
-
-    exp: Any
-    log: Any
-    tanh: Any
-    sigmoid: Any
+def _exp(x: Number) -> Number:
+    largest = x.format.largest
+    n, above_one = x.where(">", largest, largest, x.where("<", -largest, -largest, x)).reduced()
+    half = n.integer("ashr", 1)  # the whole power may not be a number of the format, where the result is
+    return (above_one + 1.0) * half.power_of_two() * n.integer("sub", half).power_of_two()
 
 
-def _functions(f: Format) -> Functions:
-    rounder, rounder_bits, mantissa_bits, bias = f.rounder, f.rounder_bits, f.mantissa_bits, f.bias
-    ln2_high, ln2_low, half_root_bits = -f.ln2_high, -f.ln2_low, f.half_root_bits
-    largest, saturated = f.largest, f.saturated
-    # exp(r) = 1 + r + r² exponential(r); log(m) = 2 s + s³ logarithm(s²) with s = (m - 1) / (m + 1)
-    exponential = _series([1 / math.factorial(k + 2) for k in range(f.exponential_terms - 1)])
-    logarithm = _series([2 / (2 * k + 3) for k in range(f.logarithm_terms - 1)])
-
-    @register_jitable(forceinline=True)
-    def reduced(x):
-        """The integer n for which x = n ln 2 + r, and exp(r) - 1."""
-        shifted = multiply_add(x, LOG2E, rounder)
-        n = shifted - rounder
-        r = multiply_add(n, ln2_low, multiply_add(n, ln2_high, x))
-        return as_bits(shifted) - rounder_bits, multiply_add(r * r, exponential(r), r)
-
-    @register_jitable(forceinline=True)
-    def power_of_two(n):
-        return from_bits((n + bias) << mantissa_bits)
-
-    @register_jitable(forceinline=True)
-    def exp(x):
-        x = where(x > largest, largest, where(x < -largest, -largest, x))
-        n, above_one = reduced(x)
-        half = n >> 1
-        return (above_one + 1.0) * power_of_two(half) * power_of_two(n - half)
-
-    @register_jitable(forceinline=True)
-    def log(x):
-        n = (as_bits(x) - half_root_bits) >> mantissa_bits
-        m = from_bits(as_bits(x) - (n << mantissa_bits))  # between √½ and √2
-        s = (m - 1.0) / (m + 1.0)
-        square = s * s
-        small = multiply_add(s * square, logarithm(square), s + s)
-        exponent = from_bits(n + rounder_bits) - rounder
-        value = multiply_add(exponent, -ln2_high, multiply_add(exponent, -ln2_low, small))
-        return where(x < math.inf, value, x)  # infinity and what is not a number stay so
-
-    @register_jitable(forceinline=True)
-    def tanh(x):
-        positive = where(x < 0.0, 0.0 - x, x)
-        n, above_one = reduced(2.0 * where(positive > saturated, saturated, positive))
-        scale = power_of_two(n)
-        t = multiply_add(scale, above_one, scale - 1.0)  # exp(2 |x|) - 1
-        divisor = t + 2.0
-        rounded = where(t > 2.0, (t - divisor) + 2.0, (2.0 - divisor) + t)  # what the sum lost
-        value = t / divisor
-        value = multiply_add(value * (value - 1.0), 0.5 * rounded, value)  # for 1 / divisor = (1 - value) / 2
-        return where(x < 0.0, 0.0 - value, value)
-
-    @register_jitable(forceinline=True)
-    def sigmoid(x):
-        decay = exp(where(x < 0.0, x, 0.0 - x))
-        divisor = 1.0 + decay
-        rounded = (divisor - 1.0) - decay  # what the sum gained
-        value = where(x < 0.0, decay, 1.0) / divisor
-        return multiply_add(value * where(x < 0.0, 1.0 - value, value), rounded, value)
-
-    return Functions(exp, log, tanh, sigmoid)
+def _log(x: Number) -> Number:
+    form = x.format
+    n = x.bits().integer("sub", form.half_root_bits).integer("ashr", form.mantissa_bits)
+    m = x.bits().integer("sub", n.integer("shl", form.mantissa_bits)).from_bits()  # between √½ and √2
+    s = (m - 1.0) / (m + 1.0)
+    square = s * s
+    terms = square.series([2 / (2 * k + 3) for k in range(form.logarithm_terms - 1)])
+    small = (s * square).times_plus(terms, s + s)
+    exponent = n.integer("add", form.rounder_bits).from_bits() - form.rounder
+    value = exponent.times_plus(form.ln2_high, exponent.times_plus(form.ln2_low, small))
+    return x.where("<", math.inf, value, x)  # infinity and what is not a number stay so
 
 
-FUNCTIONS = {bits: _functions(form) for bits, form in FORMATS.items()}
+def _tanh(x: Number) -> Number:
+    saturated, positive = x.format.saturated, x.where("<", 0.0, 0.0 - x, x)
+    n, above_one = (positive.where(">", saturated, saturated, positive) * 2.0).reduced()
+    scale = n.power_of_two()
+    t = scale.times_plus(above_one, scale - 1.0)  # exp(2 |x|) - 1
+    divisor = t + 2.0
+    rounded = t.where(">", 2.0, (t - divisor) + 2.0, (2.0 - divisor) + t)  # what the sum lost
+    value = t / divisor
+    value = (value * (value - 1.0)).times_plus(rounded * 0.5, value)  # for 1 / divisor = (1 - value) / 2
+    return x.where("<", 0.0, 0.0 - value, value)
 
 
-def exp(x):
-    """Exponential function of a vector."""
-    raise NotImplementedError
+def _sigmoid(x: Number) -> Number:
+    decay = _exp(x.where("<", 0.0, x, 0.0 - x))
+    divisor = decay + 1.0
+    rounded = (divisor - 1.0) - decay  # what the sum gained
+    value = x.where("<", 0.0, decay, 1.0) / divisor
+    return (value * x.where("<", 0.0, 1.0 - value, value)).times_plus(rounded, value)
 
 
-def log(x):
-    """Natural logarithm of a vector of positive normal numbers."""
-    raise NotImplementedError
-
-
-def tanh(x):
-    """Hyperbolic tangent of a vector."""
-    raise NotImplementedError
-
-
-def sigmoid(x):
-    """Logistic function of a vector."""
-    raise NotImplementedError
-
-
-for _function in (exp, log, tanh, sigmoid):
-
-    def _choose(x: Any, _name: str = _function.__name__) -> Any:
-        return getattr(FUNCTIONS[x.dtype.bitwidth], _name)
-
-    overload(_function, jit_options={"forceinline": True}, strict=False)(_choose)
+exp, log, tanh, sigmoid = map(_function, (_exp, _log, _tanh, _sigmoid))

@@ -114,9 +114,6 @@ for _plain, _in_place, *_names in (
     _operator(_plain, *_names)
     _operator(_in_place, *_names)
 _operator(operator.truediv, "fdiv", "")
-_operator(operator.lshift, "", "shl")
-_operator(operator.rshift, "", "ashr")
-_operator(operator.and_, "", "and_")
 for _comparison, _symbol in ((operator.lt, "<"), (operator.gt, ">"), (operator.ge, ">="), (operator.eq, "==")):
     _operator(_comparison, "fcmp_ordered", "icmp_signed", _symbol)
 
@@ -167,28 +164,6 @@ def multiply_add(context: Any, one: Any, other: Any, summand: Any) -> Any:
 def square_root(context: Any, numbers: Any) -> Any:
     """Square root in every lane."""
     return numbers(numbers), lambda context, builder, signature, values: llvm(builder, "sqrt", numbers, list(values))
-
-
-@intrinsic
-def as_bits(context: Any, numbers: Any) -> Any:
-    """The bits of floating-point numbers as integers of the same size."""
-    integer: Any = types.int32 if numbers.dtype.bitwidth == 32 else types.int64
-
-    def cast(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], ir.VectorType(ir.IntType(integer.bitwidth), numbers.lanes))
-
-    return Vector(integer, numbers.lanes)(numbers), cast
-
-
-@intrinsic
-def from_bits(context: Any, bits: Any) -> Any:
-    """The floating-point numbers with these bits."""
-    real, element = (types.float32, ir.FloatType()) if bits.dtype.bitwidth == 32 else (types.float64, ir.DoubleType())
-
-    def cast(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], ir.VectorType(element, bits.lanes))
-
-    return Vector(real, bits.lanes)(bits), cast
 
 
 def as_lanes(values: np.ndarray, width: int) -> np.ndarray:
