@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from hudyn import networks
+from hudyn.config.compose import compose
 from hudyn.languages import Counting
 from hudyn.tasks.characters import files
 from hudyn.tasks.check import CheckGridDataModule
@@ -21,6 +22,7 @@ from .conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import ablation
 import measure
 import plain
 import run
@@ -264,3 +266,26 @@ def test_kmnist_is_unpacked_where_it_is(small_data, tmp_path):
     assert "Set HUDYN_DATA to its folder" in run.unpack(tmp_path, tmp_path / "none")
     assert run.unpack(small_data, tmp_path / "all") is None
     assert len(list(plain.images_of(tmp_path / "all"))) == 5
+
+
+def test_recipes_measured_again_take_their_places():
+    def rows(*lines):
+        return [[f"`{experiment}`", change, share, ""] for experiment, change, share in lines]
+
+    first, second = "srn_anb2nc3n_fast", "srn_reber_fast"
+    page = ablation.with_rows(
+        f"a\n{ablation.BEGIN}\n{ablation.END}\nb\n", rows((second, "–", "1 %"), (second, "x", "2 %"))
+    )
+    page = ablation.with_rows(page, rows((first, "–", "3 %")))
+    again = ablation.with_rows(page, rows((second, "–", "4 %")))
+    assert [line.split("|")[3].strip() for line in page.splitlines() if "`" in line] == ["3 %", "1 %", "2 %"]
+    assert [line.split("|")[3].strip() for line in again.splitlines() if "`" in line] == ["3 %", "4 %"]
+    assert (again.startswith("a\n"), again.endswith("\nb\n")) == (True, True)
+    with pytest.raises(ValueError, match="no <!-- ablation -->"):
+        ablation.with_rows("no place\n", [])
+
+
+def test_every_change_of_a_recipe_is_a_valid_config():
+    for experiment, recipe in ablation.RECIPES.items():
+        for overrides in ([], *recipe.changes.values()):
+            compose([f"experiment={experiment}", *ablation.QUICK, *recipe.settings, *overrides])
