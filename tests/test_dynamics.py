@@ -70,7 +70,7 @@ def test_a_member_that_cannot_be_analysed_is_named():
     networks[1].bias.data[0] = torch.nan
     data = SimpleNamespace(language=Counting([1, 1]), evaluation=None, joined=True)
     study = SimpleNamespace(
-        results={}, members=2, seed=5, network=networks.__getitem__, data=data, module=SimpleNamespace(max_n=5)
+        results={}, members=2, seeds=[5, 6], network=networks.__getitem__, data=data, module=SimpleNamespace(max_n=5)
     )
     message = r"Member 1 \(seed 6\) cannot be analysed: network: expected finite parameters, got bias"
     with pytest.raises(HudynError, match=message):
