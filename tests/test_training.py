@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from hudyn.kernels.steps import StepSettings, TorchSteps
+from hudyn.kernels.steps import Average, StepSettings, TorchSteps
 from hudyn.networks import SRN
 from hudyn.population import Population, member_vectors
 from hudyn.schedules import WarmupCosine
@@ -135,6 +136,144 @@ def test_warm_up_and_cosine():
     assert rates[100] == pytest.approx(0)
 
 
+PLATEAU = ["scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1", "trainer.max_steps=150"]
+
+
+def test_the_rate_of_a_member_that_no_longer_improves_is_lowered(command):
+    """Each is lowered as torch's ReduceLROnPlateau lowers that of its solo run, whatever the other members do."""
+    together = command(*SRN_RUN, *PLATEAU, "members=4", "optimizer.lr=[0.5,1e-6]")
+    assert together.status == 0, together.err
+    rates = last_rates(together)
+    history = rows(together.folder / "tables/history.csv")
+    for member in range(4):
+        optimizer = torch.optim.SGD([torch.zeros(1)], lr=[0.5, 0.5, 1e-6, 1e-6][member])
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0)
+        for row in history:
+            if row["member"] == str(member):
+                schedule.step(float(row["train/loss"]))
+        assert rates[member] == optimizer.param_groups[0]["lr"]
+    assert rates[0] < 0.5
+    assert rates[0] != rates[1]
+    alone = command(*SRN_RUN, *PLATEAU, "members=1", "seed=1", "optimizer.lr=0.5")
+    for name, values in weights(alone.folder).items():
+        assert torch.equal(values, weights(together.folder)[name][1])
+
+
+def test_a_run_with_rates_of_members_of_their_own_resumes_to_the_same_bits(command):
+    settings = [*SRN_RUN, *PLATEAU, "members=3", "optimizer.lr=0.5"]
+    whole = command(*settings)
+    part = command(*settings, "trainer.max_steps=90")  # between two of the whole run's evaluations it would differ
+    assert command(f"resume={part.folder}", "trainer.max_steps=150").status == 0
+    assert_same_weights(weights(whole.folder), weights(part.folder))
+    assert last_rates(whole) == last_rates(part)
+
+
+@pytest.mark.parametrize("run", [CHECK_RUN, LIN_RUN])
+def test_every_task_may_watch_a_plateau(command, run):
+    outcome = command(*run, *PLATEAU[:-1], "members=2", "optimizer.lr=1e-6")
+    assert outcome.status == 0, outcome.err
+    assert last_rates(outcome) == pytest.approx([1e-7] * 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "message"),
+    [
+        (["scheduler=plateau", "scheduler.monitor=test/los"], "scheduler.monitor", "there is no measure test/los"),
+        (["scheduler=plateau", "scheduler.mode=least"], "scheduler.mode", "expected one of min, max"),
+        (
+            [
+                "scheduler=plateau",
+                "scheduler._target_=torch.optim.lr_scheduler.ReduceLROnPlateau",
+                "~scheduler.monitor",
+            ],
+            "scheduler._target_",
+            "use scheduler=plateau",
+        ),
+    ],
+)
+def test_a_plateau_is_checked_before_anything_runs(command, arguments, path, message):
+    outcome = command("experiment=srn_anb2n", *arguments)
+    assert outcome.status == 2
+    assert message in problems(outcome)[path]
+
+
+def last_rates(outcome):
+    """The learning rate of each member at the end of a run."""
+    checkpoint = torch.load(outcome.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return [group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]]
+
+
+# Averaging ------------------------------------------------------------------------------------------------------
+
+AVERAGED = ["callbacks=averaging", "callbacks.averaging.decay=0.9"]
+
+
+def test_averages_are_those_of_torch():
+    population = Population(lambda: SRN(2, 3, init_std=1.0), members=3)
+    optimizer = torch.optim.SGD(population.parameters(), lr=1.0)
+    averaged = AveragedModel(population, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    averaged.update_parameters(population)
+    average = Average(0.9, [parameter.detach().clone() for parameter in population.parameters()])
+    settings = StepSettings(np.ones((5, 1)), [slice(0, 3)], np.arange(3), average=average)
+    generator = torch.Generator().manual_seed(0)
+    with TorchSteps(optimizer, population, settings) as steps:
+        for step in range(5):
+            for parameter in population.parameters():
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
+            steps.step(step)
+            averaged.update_parameters(population)
+    for mine, theirs in zip(average.parameters, averaged.module.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("run", [SRN_RUN, CHECK_RUN])
+def test_the_kernel_averages_as_the_reference_does(command, run):
+    settings = [*run, *AVERAGED, "members=3", "optimizer.lr=0.05"]
+    fused, reference = (command(*settings, f"model.kernel={kernel}") for kernel in ("numba", "reference"))
+    assert reference.status == 0, reference.err
+    plain = command(*run, "members=3", "optimizer.lr=0.05")
+    for name, values in weights(fused.folder).items():
+        torch.testing.assert_close(weights(reference.folder)[name], values, rtol=1e-4, atol=1e-5)
+        assert not torch.equal(weights(plain.folder)[name], values)
+
+
+@pytest.mark.parametrize("run", [SRN_RUN, CHECK_RUN, LIN_RUN])
+def test_an_average_that_keeps_nothing_is_the_network(command, run):
+    averaged = command(*run, *AVERAGED, "members=2", "callbacks.averaging.decay=0")
+    assert averaged.status == 0, averaged.err
+    plain = command(*run, "members=2")
+    for name, values in weights(plain.folder).items():
+        torch.testing.assert_close(weights(averaged.folder)[name], values, rtol=1e-6, atol=1e-7)
+    assert averaged.values("train/loss") == pytest.approx(plain.values("train/loss"), rel=1e-5)
+
+
+@pytest.mark.parametrize("run", [SRN_RUN, CHECK_RUN])
+def test_a_run_with_averages_resumes_to_the_same_bits(command, run):
+    whole = command(*run, *AVERAGED, "members=2")
+    part = command(*run, *AVERAGED, "members=2", "trainer.max_steps=37")
+    assert command(f"resume={part.folder}", "trainer.max_steps=60").status == 0
+    assert_same_weights(weights(whole.folder), weights(part.folder))
+    alone = command(*run, *AVERAGED, "members=1", "seed=1")
+    for name, values in weights(alone.folder).items():
+        assert torch.equal(values, weights(whole.folder)[name][1])
+
+
+def test_a_network_is_evaluated_as_it_is_kept(command):
+    outcome = command(*SRN_RUN, *AVERAGED, "members=2")
+    last = [row["test/excess"] for row in rows(outcome.folder / "tables/history.csv")][-2:]
+    assert [float(value) for value in last] == pytest.approx(outcome.values("test/excess"), rel=1e-6)
+
+
+def test_a_stopped_member_keeps_its_average(command):
+    settings = [*SRN_RUN, "members=2", "optimizer.lr=[0.0,0.3]", "callbacks=[early_stopping,averaging]"]
+    settings += ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.monitor=test/excess"]
+    settings += ["callbacks.early_stopping.mode=min", "callbacks.averaging.decay=0.9", "trainer.max_steps=150"]
+    fused, reference = (command(*settings, f"model.kernel={kernel}") for kernel in ("numba", "reference"))
+    assert fused.status == 0, fused.err
+    for name, values in weights(fused.folder).items():
+        torch.testing.assert_close(weights(reference.folder)[name], values, rtol=1e-4, atol=1e-5)
+
+
 # Clipping -------------------------------------------------------------------------------------------------------
 
 
@@ -190,9 +329,17 @@ def test_gradients_of_several_batches_are_accumulated(command):
     plain = command(*SRN_RUN, "members=2", "data.batch_size=6")
     assert plain.values("train/loss") == pytest.approx(fused.values("train/loss"), rel=0.05)
     assert plain.values("train/loss") != fused.values("train/loss")
-    refused = command("experiment=kmnist_lin", "trainer.accumulate_grad_batches=3")
-    assert refused.status == 2
-    assert "choose a larger data.batch_size" in problems(refused)["trainer.accumulate_grad_batches"]
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_accumulated_batches_of_images_are_one_larger_batch(command, members):
+    settings = [*LIN_RUN, f"members={members}", "data.shuffle=true"]
+    accumulated = command(*settings, "data.batch_size=16", "trainer.accumulate_grad_batches=4")
+    assert accumulated.status == 0, accumulated.err
+    whole = command(*settings, "data.batch_size=64")
+    assert accumulated.results["time"]["updates"] == whole.results["time"]["updates"]
+    for name, values in weights(whole.folder).items():
+        torch.testing.assert_close(weights(accumulated.folder)[name], values, rtol=1e-4, atol=1e-6)
 
 
 STOP = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hudyn.config.variants import variant_of, variants
 from hudyn.kernels.threads import use_threads
+from hudyn.schedules import Plateau
 from hudyn.tasks.base import AnyData, AnyModule, Training
 
 TOTAL_UPDATES = ("T_max", "total_steps")  # arguments of schedules that mean the number of updates of the run
@@ -46,6 +47,7 @@ def build_module(config: DictConfig, data: AnyData) -> AnyModule:
     clip = config.trainer.get("gradient_clip_val") or None
     module.training_settings = Training(
         variants=combinations,
+        own_rates=bool(config.get("scheduler")) and get_method(config.scheduler._target_) is Plateau,
         scheduler=partial(build_scheduler, config, data) if config.get("scheduler") else None,
         clip_norm=clip if by_norm else None,
         clip_value=None if by_norm else clip,

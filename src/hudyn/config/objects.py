@@ -16,7 +16,7 @@ from hydra.utils import get_class, instantiate
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from omegaconf import DictConfig, OmegaConf
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from hudyn.arguments import ArgumentError, nearest
 from hudyn.config.build import TOTAL_UPDATES, build_network
@@ -25,6 +25,7 @@ from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
 from hudyn.config.variants import variant_of, variants
 from hudyn.run.stopping import MemberEarlyStopping
+from hudyn.schedules import Plateau
 from hudyn.tasks.base import AnyData, AnyModule, TaskData
 
 ELEMENTWISE_OPTIMIZERS = (
@@ -123,15 +124,17 @@ class _Maker:
 
 def _check_together(made: dict[str, Any], model: type[AnyModule], config: DictConfig) -> Iterator[Problem]:
     """Problems of objects that do not fit together."""
-    stopping = {path: made[path] for path in made if isinstance(made[path], MemberEarlyStopping)}
+    watching = {path: made[path] for path in made if isinstance(made[path], MemberEarlyStopping | Plateau)}
     data, network, trainer, optimizer = (made.get(path) for path in ("data", "model.network", "trainer", "optimizer"))
     if isinstance(data, TaskData):
         yield from _check_model_and_data(model, network, data, config)
         measures = model.measures(data)
-        for path, callback in stopping.items():
-            if callback.monitor not in measures:
-                message = f"there is no measure {callback.monitor}{nearest(callback.monitor, measures)}"
-                yield Problem(f"{path}.monitor", message)
+        for path, its in watching.items():
+            if its.monitor not in measures:
+                yield Problem(f"{path}.monitor", f"there is no measure {its.monitor}{nearest(its.monitor, measures)}")
+    if isinstance(made.get("scheduler"), ReduceLROnPlateau):
+        message = "ReduceLROnPlateau would lower the rates of all members at once; use scheduler=plateau"
+        yield Problem("scheduler._target_", message)
     if isinstance(trainer, Trainer):
         yield from _check_trainer(trainer, data, config)
     if isinstance(optimizer, torch.optim.Optimizer):
@@ -182,7 +185,7 @@ def _check_trainer(trainer: Trainer, data: object, config: DictConfig) -> Iterat
     if clip is not None and clip < 0:
         yield Problem("trainer.gradient_clip_val", f"expected a number above 0, got {clip}")
     if isinstance(data, TaskData) and not data.accumulates and trainer.accumulate_grad_batches > 1:
-        message = "is not possible on these data; choose a larger data.batch_size"
+        message = "is not possible on these data"
         yield Problem("trainer.accumulate_grad_batches", message)
 
 

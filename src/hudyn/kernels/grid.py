@@ -51,7 +51,7 @@ def reference(
         labels: 0. or 1., [items].
         success: the members' record, which is updated.
     """
-    parameters = list(population.parameters())
+    parameters = [*population.parameters(), *(settings.average.parameters if settings.average else ())]
     frozen = [parameter.detach().clone() for parameter in parameters]  # as they were when their member was frozen
     with TorchSteps(optimizer, population, settings) as steps:
         for update in range(len(settings.rates)):

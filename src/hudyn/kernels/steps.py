@@ -14,6 +14,19 @@ TINY = 1e-6  # torch's clip_grad_norm_ adds it to the norm
 
 
 @dataclass(frozen=True)
+class Average:
+    """Exponential moving averages of the parameters of each member.
+
+    Attributes:
+        decay: share of an average that a step keeps.
+        parameters: the averages, one tensor for each of the population's parameters; each step changes them.
+    """
+
+    decay: float
+    parameters: Sequence[Tensor]
+
+
+@dataclass(frozen=True)
 class StepSettings:
     """How the next steps are made.
 
@@ -23,6 +36,7 @@ class StepSettings:
         trained: indices of the members that are trained; the others stay as they are.
         clip_norm: largest norm of a member's gradient; None to leave it.
         clip_value: largest absolute value of an element of the gradient; None to leave it.
+        average: averages that follow the parameters; None if there are none.
     """
 
     rates: np.ndarray
@@ -30,6 +44,7 @@ class StepSettings:
     trained: np.ndarray
     clip_norm: float | None = None
     clip_value: float | None = None
+    average: Average | None = None
 
     def part(self, first: int, last: int) -> "StepSettings":
         """The settings of the steps first..last-1."""
@@ -97,3 +112,7 @@ class TorchSteps:
                 for view, parameter in zip(group["params"], self._population.parameters(), strict=True):
                     view.grad = None if parameter.grad is None else parameter.grad[rows]
         self._optimizer.step()
+        if settings.average is not None:
+            for average, parameter in zip(settings.average.parameters, self._population.parameters(), strict=True):
+                shares = torch.where(self._frozen, 0.0, 1 - settings.average.decay).to(average)[:, None]
+                average.view(members, -1).lerp_(parameter.view(members, -1), shares)

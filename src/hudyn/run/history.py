@@ -110,8 +110,8 @@ class History(RunCallback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: AnyModule, outputs: Any, *_: object) -> None:  # type: ignore[override]
         """Log learning rate and speed."""
         seconds = time.monotonic() - self._chunk_started
-        values = {
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+        rates = torch.tensor([group["lr"] for group in trainer.optimizers[0].param_groups], dtype=torch.float64)
+        values = Measure(rates).curves("learning_rate") | {
             "samples_per_second": outputs["samples"] * trainer.world_size / max(seconds, 1e-9),
         }
         for logger in trainer.loggers:

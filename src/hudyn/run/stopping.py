@@ -1,12 +1,12 @@
 """Stops the training of single members; the others go on."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from hudyn.arguments import ArgumentError, NonNegativeFloat, Positive, checked
+from hudyn.arguments import NonNegativeFloat, Positive, checked
 from hudyn.metrics.measure import MeasureKind
 from hudyn.tasks.base import AnyModule
 
@@ -26,10 +26,12 @@ class MemberEarlyStopping(Callback):
 
     @checked
     def __init__(
-        self, monitor: str, patience: Positive = 5, mode: str = "min", min_delta: NonNegativeFloat = 0.0
+        self,
+        monitor: str,
+        patience: Positive = 5,
+        mode: Literal["min", "max"] = "min",
+        min_delta: NonNegativeFloat = 0.0,
     ) -> None:
-        if mode not in ("min", "max"):
-            raise ArgumentError("mode", f"expected min or max, got {mode}")
         self.monitor, self.patience, self.mode, self.min_delta = monitor, patience, mode, min_delta
         self._best = self._waited = torch.empty(0)
         self._stopped: Tensor | None = None

@@ -17,9 +17,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.errors import HudynError
 from hudyn.kernels.dispatch import Kernel
-from hudyn.kernels.steps import StepSettings
+from hudyn.kernels.steps import Average, StepSettings
 from hudyn.metrics.measure import Measure, MeasureKind
 from hudyn.population import Population
+from hudyn.schedules import Plateau
 from hudyn.tasks.loaders import BatchLoader, UpdateLoader
 
 Chunk = TypeVar("Chunk")
@@ -46,7 +47,7 @@ class TaskData(LightningDataModule, ABC, Generic[Chunk]):
     """
 
     variants: int = 1
-    accumulates: ClassVar[bool] = True
+    accumulates: ClassVar[bool] = False
     accumulated: int = 1
     endless: ClassVar[bool] = True
     evaluated_splits: Sequence[str] = ("test",)
@@ -110,13 +111,16 @@ class Training:
     Attributes:
         variants: settings in which the members differ, by their paths in the config. The members are divided into as
             many equal parts.
-        scheduler: makes the schedule of the learning rates, which advances with each update; None for constant rates.
+        scheduler: makes the schedule of the learning rates, which advances with each update, or if it is a `Plateau`
+            with each evaluation; None for constant rates.
+        own_rates: whether the learning rates of the members differ in the course of training.
         clip_norm: largest norm of a member's gradient; None to leave it.
         clip_value: largest absolute value of an element of the gradient; None to leave it.
     """
 
     variants: Sequence[dict[str, float]] = ({},)
     scheduler: MakeScheduler | None = None
+    own_rates: bool = False
     clip_norm: float | None = None
     clip_value: float | None = None
 
@@ -154,6 +158,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         small_operations: whether torch's operations are so small that a second thread costs more than it saves.
         results: the latest value of each measure, by ``split/name``.
         stopped: members that are not trained any longer, bool [members].
+        average: averages of the parameters in the course of training; None if there are none.
     """
 
     data_class: ClassVar[type[TaskData]]
@@ -176,6 +181,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         self.training_settings = Training()
         self.results: dict[str, Measure] = {}
         self.stopped = torch.zeros(members, dtype=torch.bool)
+        self.average: Average | None = None
         self._losses: list[Tensor] = []  # since the last evaluation
 
     @classmethod
@@ -246,27 +252,27 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     def configure_optimizers(self) -> Any:
         """The optimizer of all members' parameters, which acts element by element, so members do not mix; its schedule.
 
-        Where members have settings of their own, each part of the population is a group of the optimizer.
+        Where members have settings of their own, each part of the population is a group of the optimizer; where each
+        has a learning rate of its own, each member is.
         """
-        variants = self.training_settings.variants
-        if len(variants) == 1:
+        groups = self.members if self.training_settings.own_rates else len(self.training_settings.variants)
+        if groups == 1:
             optimizer = self.make_optimizer(self.population.parameters())
         else:
-            optimizer = self.make_optimizer([self._group(number) for number in range(len(variants))])
+            size = self.members // groups
+            optimizer = self.make_optimizer([self._group(first, size) for first in range(0, self.members, size)])
         if self.training_settings.scheduler is None:
             return optimizer
         scheduler = self.training_settings.scheduler(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _group(self, number: int) -> dict[str, Any]:
-        """The optimizer's group of one variant: views of the parameters of its members, and its settings."""
-        variants = self.training_settings.variants
-        size = self.members // len(variants)
-        first, last = number * size, (number + 1) * size
+    def _group(self, first: int, size: int) -> dict[str, Any]:
+        """The optimizer's group of `size` members of one variant: views of their parameters, and their settings."""
+        variants, last = self.training_settings.variants, first + size
         views = [parameter.detach()[first:last].requires_grad_() for parameter in self.population.parameters()]
         settings = {
             path.removeprefix("optimizer."): value
-            for path, value in variants[number].items()
+            for path, value in variants[first * len(variants) // self.members].items()
             if path.startswith("optimizer.")
         }
         return {"params": views, "members": (first, last), **settings}
@@ -275,7 +281,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         """The settings of the next `steps` steps; the schedule advances by them."""
         settings = StepSettings.constant(self.optimizer, self.members, steps)
         scheduler = cast(LRScheduler | None, self.lr_schedulers())
-        if scheduler is not None:
+        if scheduler is not None and not isinstance(scheduler, Plateau):
             rates = []
             with warnings.catch_warnings():
                 # torch expects its optimizer to make a step before each step of the schedule; a kernel makes them
@@ -285,7 +291,13 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
                     scheduler.step()
             settings = replace(settings, rates=np.array(rates, dtype=float))
         training, trained = self.training_settings, (~self.stopped).nonzero()[:, 0].numpy()
-        return replace(settings, trained=trained, clip_norm=training.clip_norm, clip_value=training.clip_value)
+        return replace(
+            settings,
+            trained=trained,
+            clip_norm=training.clip_norm,
+            clip_value=training.clip_value,
+            average=self.average,
+        )
 
     def on_train_start(self) -> None:
         """Choose what makes the updates, at the trainer's precision."""
@@ -321,8 +333,11 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         self.validation_step(batch, batch_idx, dataloader_idx)
 
     def on_validation_epoch_end(self) -> None:
-        """Measure every member."""
+        """Measure every member; a schedule that watches a measure advances."""
         self._take(self.evaluate())
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, Plateau):
+            scheduler.step(self.results[scheduler.monitor].values.tolist())
 
     def on_test_epoch_end(self) -> None:
         """Measure every member, with the measures of the last evaluation."""

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from hudyn.kernels.numba.compile import compiled, inlined, share_out
 from hudyn.kernels.numba.functions import sigmoid, tanh
 from hudyn.kernels.numba.lanes import Sixteen, in_lanes, multiply_add, spread, where
-from hudyn.kernels.numba.optimizers import clip, fused_steps, optimizer_step
+from hudyn.kernels.numba.optimizers import clip, follow, fused_steps, optimizer_step
 from hudyn.kernels.steps import StepSettings
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
@@ -89,6 +89,7 @@ def _train(groups, width, activation, scratch, trained, points, success, steps):
         vector, first = in_lanes(width, steps.parameters[group]), in_lanes(width, steps.first[group])
         second, sizes = in_lanes(width, steps.second[group]), in_lanes(width, steps.sizes[group])
         kept, settings = in_lanes(width, steps.kept[group]), in_lanes(width, steps.settings[group])
+        average = in_lanes(width, steps.average[group])
         scratch.active[0, :] = 0
         scratch.active[0, : len(members)] = 1
         left = len(members)
@@ -130,6 +131,7 @@ def _train(groups, width, activation, scratch, trained, points, success, steps):
                 steps.rule, settings, vector, gradient, first, second, sizes[update] * active[0],
                 where(active[0] > 0.0, kept[update], 1.0), steps.corrections[update],
             )  # fmt: skip
+            follow(average, vector, steps.average_rate * active[0])
             for lane in range(len(members)):
                 if scratch.active[0, lane] == 0:
                     continue

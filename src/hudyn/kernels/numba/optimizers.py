@@ -45,6 +45,8 @@ class Steps(NamedTuple):
     corrections: np.ndarray  # factor of the root of Adam's second moment, [steps]
     largest_norm: float  # of a member's gradient; infinite where it is not clipped
     largest_value: float  # of an element of the gradient; infinite where it is not clipped
+    average: np.ndarray  # of the parameters, [groups, parameters, lanes]; [groups, 0, lanes] where there is none
+    average_rate: float  # share of the parameters in it that a step adds
 
 
 @contextmanager
@@ -79,6 +81,9 @@ def fused_steps(
     arrays = [as_lanes(vector.numpy()[settings.trained], lanes) for vector in vectors]
     none = np.zeros((len(arrays[0]), 0, lanes), dtype)
     by_name = dict(zip(("parameters", *moments), arrays, strict=True))
+    averages = [settings.average.parameters[place] for place in order] if settings.average else []
+    if averages:
+        by_name["average"] = as_lanes(member_vectors(averages, population.members).numpy()[settings.trained], lanes)
     sizes, kept, corrections = settings.rates, np.ones((number, len(groups))), np.ones(number)
     if rule.number == ADAM_RULE:
         beta1, beta2 = groups[0]["betas"]
@@ -97,6 +102,8 @@ def fused_steps(
         corrections=corrections.astype(dtype),
         largest_norm=settings.clip_norm or np.inf,
         largest_value=settings.clip_value or np.inf,
+        average=by_name.get("average", none),
+        average_rate=1 - settings.average.decay if settings.average else 0.0,
     )
     with torch.no_grad():
         for index, (vector, array) in enumerate(zip(vectors, arrays, strict=True)):
@@ -105,6 +112,12 @@ def fused_steps(
                 parts = rows.split([tensor.numel() // len(rows) for tensor in kind[index]], dim=1)
                 for tensor, part in zip(kind[index], parts, strict=True):
                     tensor.copy_(part.view_as(tensor))
+        if averages:
+            trained = torch.from_numpy(settings.trained)
+            rows = torch.from_numpy(from_lanes(by_name["average"], len(owners)))
+            parts = rows.split([tensor.numel() // population.members for tensor in averages], dim=1)
+            for tensor, part in zip(averages, parts, strict=True):
+                tensor.view(population.members, -1)[trained] = part
     for group in groups:
         for place in order:
             if "step" in optimizer.state[group["params"][place]]:
@@ -161,6 +174,13 @@ def _rmsprop_step(rule, settings, weights, gradient, first, second, size):
             first[i] = multiply_add(momentum, first[i], change)
             change = first[i]
         weights[i] -= size * change
+
+
+@inlined
+def follow(average, weights, rate):
+    """Move the averages towards the weights."""
+    for i in range(len(average)):
+        average[i] = multiply_add(weights[i] - average[i], rate, average[i])
 
 
 @inlined

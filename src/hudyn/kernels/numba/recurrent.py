@@ -20,7 +20,7 @@ from hudyn.kernels.numba.cell import (
 from hudyn.kernels.numba.compile import compiled, inlined, share_out
 from hudyn.kernels.numba.functions import exp, log
 from hudyn.kernels.numba.lanes import One, Sixteen, Width, as_lanes, from_lanes, in_lanes, multiply_add, spread, where
-from hudyn.kernels.numba.optimizers import Steps, clip, optimizer_step
+from hudyn.kernels.numba.optimizers import Steps, clip, follow, optimizer_step
 
 if TYPE_CHECKING:
     from hudyn.kernels.recurrent import Sequences
@@ -209,6 +209,7 @@ def _updates(
         vector, first = in_lanes(width, steps.parameters[group]), in_lanes(width, steps.first[group])
         second, sizes = in_lanes(width, steps.second[group]), in_lanes(width, steps.sizes[group])
         kept, settings = in_lanes(width, steps.kept[group]), in_lanes(width, steps.settings[group])
+        average = in_lanes(width, steps.average[group])
         state, group_losses = in_lanes(width, states[group]), in_lanes(width, losses[group])
         weights = parameters_of(cell, vector)
         for lane in range(len(members), width.lanes):
@@ -254,6 +255,7 @@ def _updates(
                 steps.rule, settings, vector[:changed], gradient, first, second, sizes[update], kept[update],
                 steps.corrections[update],
             )  # fmt: skip
+            follow(average, vector, steps.average_rate)
 
 
 @compiled

@@ -66,7 +66,7 @@ class KMNISTDataModule(TaskData[ImageChunk]):
     Args:
         root: folder that holds, or will hold, the files.
         dataset: which of the three sets.
-        batch_size: images an update.
+        batch_size: images an update; with accumulated gradients, images of each batch of an update.
         shuffle: whether each epoch draws a new order; otherwise, the order of the file.
         validation_size: number of training images held out for validation, with the same share of each class; the
             choice does not depend on the seed.
@@ -76,8 +76,7 @@ class KMNISTDataModule(TaskData[ImageChunk]):
         seed: seed of member 0.
     """
 
-    accumulates = False
-
+    accumulates = True
     endless = False
     image_shape = (1, files.SIDE, files.SIDE)
     classes = files.CLASSES
@@ -146,7 +145,11 @@ class KMNISTDataModule(TaskData[ImageChunk]):
     @property
     def updates_per_epoch(self) -> int:
         """Updates of a pass over the training set."""
-        return -(-len(self.splits["train"][1]) // self.batch_size)
+        return -(-len(self.splits["train"][1]) // self._images_per_update)
+
+    @property
+    def _images_per_update(self) -> int:
+        return self.batch_size * self.accumulated
 
     def val_dataloader(self) -> list[BatchLoader[EvaluationBatch]]:
         """One loader for each of `evaluated_splits`."""
@@ -166,8 +169,9 @@ class KMNISTDataModule(TaskData[ImageChunk]):
     def chunk(self, epoch: int, first: int, last: int) -> ImageChunk:
         """The images of the updates first..last-1 of an epoch."""
         images, targets = self.splits["train"]
-        begin, end = first * self.batch_size, min(last * self.batch_size, len(targets))
-        sizes = [min(self.batch_size, end - start) for start in range(begin, end, self.batch_size)]
+        size = self._images_per_update
+        begin, end = first * size, min(last * size, len(targets))
+        sizes = [min(size, end - start) for start in range(begin, end, size)]
         rank, devices = self._rank_and_devices()
         per_member = self.shuffle and self.members > 1
         if not self.shuffle and devices == 1:

@@ -14,7 +14,7 @@ from hudyn.kernels.steps import TorchSteps
 from hudyn.metrics.classification import Choices, MemberChoices, MemberMeans, item_losses
 from hudyn.metrics.measure import MeasureKind
 from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, TaskModule, Updates
-from hudyn.tasks.characters.data import EvaluationBatch, ImageChunk, KMNISTDataModule
+from hudyn.tasks.characters.data import EvaluationBatch, ImageBatch, ImageChunk, KMNISTDataModule
 
 
 class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
@@ -82,7 +82,7 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
         log_probabilities = []
         with TorchSteps(optimizer, self.population, self.step_settings(len(chunk.sizes))) as steps:
             for number, batch in enumerate(chunk):
-                log_probabilities.append(self.gradients(self.population, *batch, first + number))
+                log_probabilities.append(self._accumulate(batch, first + number))
                 self._average_gradients()
                 steps.step(number)
         joined = torch.cat(log_probabilities, dim=1)  # [members, images, classes]
@@ -117,6 +117,23 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
             collected.reset()
             results |= {f"{split}/loss": choices.losses, f"{split}/accuracy": choices.accuracies}
         return results
+
+    def _accumulate(self, batch: ImageBatch, update: int) -> Tensor:
+        """Compute the gradients of an update, batch by batch, and add them up; the log-probabilities of the classes."""
+        number = self.data.accumulated
+        if number == 1:
+            return self.gradients(self.population, *batch, update)
+        parameters, log_probabilities = list(self.population.parameters()), []
+        totals = [torch.zeros_like(parameter) for parameter in parameters]
+        parts = zip(*(tensor.chunk(number, int(batch.per_member)) for tensor in batch[:2]), strict=True)
+        for part, (images, targets) in enumerate(parts):
+            its_batch = batch._replace(images=images, targets=targets)
+            log_probabilities.append(self.gradients(self.population, *its_batch, update * number + part))
+            for total, parameter in zip(totals, parameters, strict=True):
+                total += 0 if parameter.grad is None else parameter.grad
+        for total, parameter in zip(totals, parameters, strict=True):
+            parameter.grad = total
+        return torch.cat(log_probabilities, dim=1)
 
     def _average_gradients(self) -> None:
         """Make the gradients of all devices those of the whole update."""

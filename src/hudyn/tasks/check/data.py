@@ -39,6 +39,7 @@ class CheckGridDataModule(TaskData[PointsChunk]):
         ArgumentError: the file cannot be read, or has bad rows.
     """
 
+    accumulates = True  # every batch is the same
     evaluated_splits = ("train",)
 
     @checked

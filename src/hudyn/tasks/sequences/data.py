@@ -39,6 +39,8 @@ class SequenceDataModule(TaskData[Sequences]):
         ArgumentError: a number out of range, an example that is no text of the language, or words too long for memory.
     """
 
+    accumulates = True
+
     @checked
     def __init__(
         self,
