@@ -38,9 +38,28 @@ class ScoredTexts:
             padded(text.states for text in texts),
         )
 
+    @property
+    def joined(self) -> "ScoredTexts":
+        """The positions that hold a symbol, as one text without padding."""
+        return ScoredTexts(**{name: part[self.read].unsqueeze(0) for name, part in vars(self).items()})
+
     def to(self, device: torch.device) -> "ScoredTexts":
         """The same texts on a device."""
         return ScoredTexts(**{name: part.to(device) for name, part in vars(self).items()})
+
+
+@dataclass
+class Prediction:
+    """What some members predict at each position of some texts."""
+
+    logits: Tensor  # [members, texts, time, alphabet]
+    logs: Tensor  # see `log_probabilities`, [members, texts, time, alphabet]
+    choices: Tensor  # see `most_probable`, [members, texts, time]
+
+    @classmethod
+    def of(cls, logits: Tensor) -> "Prediction":
+        """The prediction of these logits."""
+        return cls(logits, log_probabilities(logits), most_probable(logits))
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

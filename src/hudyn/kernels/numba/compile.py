@@ -1,17 +1,12 @@
-"""How numba compiles kernels, and how threads share their work."""
+"""How numba compiles kernels."""
 
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from numba import njit
 from numba.extending import overload
-
-from hudyn.kernels.threads import threads
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,20 +56,6 @@ def implements(function: Callable[..., Any], kind: type) -> Callable[[F], F]:
         return implementation
 
     return register
-
-
-def share_out(work: Callable[[np.ndarray], None], indices: np.ndarray) -> None:
-    """Call `work` with blocks of `indices`, one block a thread."""
-    blocks = [block for block in np.array_split(indices, threads()) if len(block)]
-    if len(blocks) == 1:
-        work(blocks[0])
-    elif blocks:
-        list(_pool(len(blocks)).map(work, blocks))
-
-
-@cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers)
 
 
 _implementations: dict[tuple[Callable[..., Any], type], Callable[..., Any]] = {}

@@ -6,11 +6,12 @@ import numpy as np
 from torch import Tensor
 from torch.optim import Optimizer
 
-from hudyn.kernels.numba.compile import compiled, inlined, share_out
+from hudyn.kernels.numba.compile import compiled, inlined
 from hudyn.kernels.numba.functions import sigmoid, tanh
 from hudyn.kernels.numba.lanes import Sixteen, in_lanes, multiply_add, spread, where
 from hudyn.kernels.numba.optimizers import clip, follow, fused_steps, optimizer_step
 from hudyn.kernels.steps import StepSettings
+from hudyn.kernels.threads import share_out
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
 from hudyn.population import Population

@@ -17,10 +17,11 @@ from hudyn.kernels.numba.cell import (
     scratch_for,
     workspace,
 )
-from hudyn.kernels.numba.compile import compiled, inlined, share_out
+from hudyn.kernels.numba.compile import compiled, inlined
 from hudyn.kernels.numba.functions import exp, log
 from hudyn.kernels.numba.lanes import One, Sixteen, Width, as_lanes, from_lanes, in_lanes, multiply_add, spread, where
 from hudyn.kernels.numba.optimizers import Steps, clip, follow, optimizer_step
+from hudyn.kernels.threads import share_out
 
 if TYPE_CHECKING:
     from hudyn.kernels.recurrent import Sequences

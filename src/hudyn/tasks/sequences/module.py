@@ -1,9 +1,10 @@
 """Prediction of the next symbol of a formal language by a population of recurrent networks."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -11,18 +12,23 @@ from torch.optim import Optimizer
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.kernels.dispatch import Kernel
 from hudyn.kernels.recurrent import Sequences, predictions, updates_by
+from hudyn.kernels.threads import share_out
 from hudyn.languages import Countable, HasStateNames
 from hudyn.metrics import sequences as scores
 from hudyn.metrics.longest import longest
 from hudyn.metrics.measure import MeasureKind
-from hudyn.metrics.sequences import ScoredTexts
+from hudyn.metrics.sequences import Prediction, ScoredTexts
 from hudyn.metrics.success import SuccessHistory
 from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, Study, TaskModule, Updates
 from hudyn.tasks.sequences.data import SequenceDataModule
 from hudyn.tasks.snapshots import Snapshots
 
-POSITIONS_AT_ONCE = 1 << 21  # scored together, over all members: bounds the memory of the logits
+POSITIONS_AT_ONCE = 1 << 21  # predicted together, over all members: bounds the memory of the logits
+POSITIONS_IN_CACHE = 1 << 15  # scored together, a quarter of a megabyte for each symbol
+
+
+ScoresOf = Callable[[Prediction, ScoredTexts], dict[str, Tensor]]
 
 
 class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
@@ -154,33 +160,57 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
     def _scores(self) -> dict[str, Tensor]:
         """Every score that is taken at each evaluation, [members]."""
         data = self.data
-        texts = data.evaluation.to(self.device)
-        logits, known = self._logits(texts), texts.probabilities
-        logs, choices = scores.log_probabilities(logits), scores.most_probable(logits)
-        results = {
-            "excess": scores.excess(logs, known, texts.read),
-            "accuracy": scores.determined_right(choices, known, texts.determined),
-            "legal_accuracy": scores.legal_right(choices, known, texts.read),
+        if not isinstance(data.language, Countable):
+            return self._score(data.evaluation, self._text_scores, self._legal_scores)
+        results = self._score(data.evaluation, self._text_scores, self._squared_errors)
+        return results | self._score(data.pairs, self._pair_scores)
+
+    def _score(self, texts: ScoredTexts, *scores_of: ScoresOf) -> dict[str, Tensor]:
+        """Scores of all members, [members], a few members at a time: their numbers fit in the processor's cache."""
+        texts = texts.to(self.device)
+        logits = self._logits(texts).movedim(-1, 0)[:, :, texts.read].movedim(0, -1)  # [members, positions, alphabet]
+        joined = texts.joined
+        size = max(1, POSITIONS_IN_CACHE // logits.shape[1])
+        parts = logits.unsqueeze(1).split(size)  # [members, 1, positions, alphabet]
+        found: list[dict[str, Tensor]] = [{}] * len(parts)
+
+        def score(chosen: np.ndarray) -> None:
+            for place in chosen.tolist():
+                prediction = Prediction.of(parts[place])
+                for scores_of_part in scores_of:
+                    found[place] = found[place] | scores_of_part(prediction, joined)
+
+        share_out(score, np.arange(len(parts)))
+        return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+
+    def _text_scores(self, predicted: Prediction, texts: ScoredTexts) -> dict[str, Tensor]:
+        return {
+            "excess": scores.excess(predicted.logs, texts.probabilities, texts.read),
+            "accuracy": scores.determined_right(predicted.choices, texts.probabilities, texts.determined),
+            "legal_accuracy": scores.legal_right(predicted.choices, texts.probabilities, texts.read),
         }
-        special = {}
-        if isinstance(data.language, Countable):
-            assumed = scores.assumed_distributions(texts.symbols, known)
-            floor = scores.squared_error_floor(known, assumed, texts.read)
-            special = {
-                "squared_error": scores.squared_error(logs, assumed, texts.read),
-                "squared_error_floor": torch.full((self.members,), floor, dtype=torch.float64),
-            }
-            texts = data.pairs.to(self.device)
-            logits = self._logits(texts)
-            logs, choices = scores.log_probabilities(logits), scores.most_probable(logits)
-            solved = scores.determined_right(choices, texts.probabilities, texts.determined) == 1
-        else:
-            solved = scores.legal_above_others(logits, known, texts.read)
-            if isinstance(data.language, HasStateNames) and len(data.language.long_range):
-                outer = torch.isin(texts.states, torch.tensor(data.language.long_range).to(texts.states)) & texts.read
-                special["long_range_accuracy"] = scores.determined_right(choices, known, outer)
-        margin = scores.margin(logs, texts.probabilities, texts.determined)
-        return results | {"margin": margin, "solved": solved, "strict": solved & (margin >= 0)} | special
+
+    def _squared_errors(self, predicted: Prediction, texts: ScoredTexts) -> dict[str, Tensor]:
+        assumed = scores.assumed_distributions(texts.symbols, texts.probabilities)
+        floor = scores.squared_error_floor(texts.probabilities, assumed, texts.read)
+        errors = scores.squared_error(predicted.logs, assumed, texts.read)
+        return {"squared_error": errors, "squared_error_floor": torch.full_like(errors, floor)}
+
+    def _pair_scores(self, predicted: Prediction, texts: ScoredTexts) -> dict[str, Tensor]:
+        return _success(
+            scores.determined_right(predicted.choices, texts.probabilities, texts.determined) == 1, predicted, texts
+        )
+
+    def _legal_scores(self, predicted: Prediction, texts: ScoredTexts) -> dict[str, Tensor]:
+        results = _success(
+            scores.legal_above_others(predicted.logits, texts.probabilities, texts.read), predicted, texts
+        )
+        language = self.data.language
+        if isinstance(language, HasStateNames) and len(language.long_range):
+            outer = torch.isin(texts.states, torch.tensor(language.long_range).to(texts.states))
+            right = scores.determined_right(predicted.choices, texts.probabilities, outer)
+            results["long_range_accuracy"] = right
+        return results
 
     @torch.no_grad()
     def _logits(self, texts: ScoredTexts) -> Tensor:
@@ -190,6 +220,11 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
         parts = [slice(first, first + at_once) for first in range(0, number, at_once)]
         logits = [predictions(self.kernel, self.population, texts.symbols[part], texts.read[part]) for part in parts]
         return torch.cat(logits, dim=1) if len(logits) > 1 else logits[0]
+
+
+def _success(solved: Tensor, predicted: Prediction, texts: ScoredTexts) -> dict[str, Tensor]:
+    margin = scores.margin(predicted.logs, texts.probabilities, texts.determined)
+    return {"margin": margin, "solved": solved, "strict": solved & (margin >= 0)}
 
 
 SequenceStudy: TypeAlias = Study[SequencePredictor, SequenceDataModule]
