@@ -1,8 +1,8 @@
 """Compare hudyn's training with plain PyTorch loops: python benchmarks/run.py (make bench).
 
 Each measurement runs in a separate process: python train.py for hudyn, plain.py for the loops. They alternate, so that
-other load on the machine affects both alike. Two times are measured: updates alone, without imports, evaluation and
-figures; and whole runs, from the start of the process to its end. hudyn's whole runs include evaluation, figures and a
+other load on the machine affects both alike. Two times are measured: updates alone, without imports, evaluation,
+figures and what a run of one update spends in training (loading the compiled kernel); and whole runs, from the start of the process to its end. hudyn's whole runs include evaluation, figures and a
 report; the plain loops have none. The plain loops make fewer updates, and their time is scaled to hudyn's number.
 
 Results are written to benchmarks/results.json and to the table in docs/speed.md; with --only, other rows are kept.
@@ -177,11 +177,13 @@ class Bench:
     Attributes:
         samples: the measurements so far.
         compile_s: seconds that numba compiles for each group, once on a machine.
+        start_s: seconds that a run of one update spends in training, for each group.
     """
 
     def __init__(self, data: Path, unpacked: Path, place: Path) -> None:
         self.samples: Samples = defaultdict(list)
         self.compile_s: dict[str, float] = {}
+        self.start_s: dict[str, float] = {}
         self._unpacked = unpacked
         self._place = place
         self._environment = {"HUDYN_DATA": str(data), "NUMBA_CACHE_DIR": str(place / "numba")}
@@ -191,9 +193,10 @@ class Bench:
         """Let numba compile the kernels of the workloads, so that no measurement includes it."""
         for group in groups:
             if group in ("srn", "lstm", "check"):
-                first, again = (self.hudyn((EXPERIMENTS[group], *ONE_UPDATE)).cost.wall_s for _ in range(2))
-                self.compile_s[group] = first - again
-                print(f"numba compiled for {group}: {first - again:.1f} s", flush=True)
+                first, again = (self.hudyn((EXPERIMENTS[group], *ONE_UPDATE, *ALONE)) for _ in range(2))
+                self.compile_s[group] = first.cost.wall_s - again.cost.wall_s
+                self.start_s[group] = again.update_s
+                print(f"numba compiled for {group}: {self.compile_s[group]:.1f} s", flush=True)
 
     def take_starts(self, turn: str) -> None:
         """Measure the start of each command once."""
@@ -214,7 +217,9 @@ class Bench:
             overrides = [EXPERIMENTS[group], f"members={workload.members}", f"++trainer.{workload.end}"]
             overrides += [NEVER_FROZEN] if group == "check" else []
             without = ["~report.dynamics"] if group in ("srn", "lstm") else []
-            self._keep(turn, (workload.name, "updates"), self.hudyn([*overrides, *ALONE, *without]))
+            alone = self.hudyn([*overrides, *ALONE, *without])
+            training = alone.update_s * alone.updates - self.start_s.get(group, 0.0)
+            self._keep(turn, (workload.name, "updates"), alone._replace(update_s=training / alone.updates))
             if workload.whole:
                 self._keep(turn, (workload.name, "whole"), self.hudyn(overrides))
 

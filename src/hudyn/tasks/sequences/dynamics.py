@@ -34,7 +34,7 @@ from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Table
 from hudyn.tasks.sequences.module import SequenceStudy
 from hudyn.tasks.snapshots import with_parameters
 
-SNAPSHOTS = 40  # at which eigenvalues are followed; frames of the animation, a few seconds of it
+SNAPSHOTS = 24  # at which eigenvalues are followed, and frames of the animation, two seconds of it
 BEYOND_TRAINING = 2  # states are counted up to this many times the largest n in the texts,
 MAX_COUNTED_N = 24  # but no farther than this: an extraction takes a second there
 
