@@ -2,8 +2,9 @@
 
 Each measurement runs in a separate process: python train.py for hudyn, plain.py for the loops. They alternate, so that
 other load on the machine affects both alike. Two times are measured: updates alone, without imports, evaluation,
-figures and what a run of one update spends in training (loading the compiled kernel); and whole runs, from the start of the process to its end. hudyn's whole runs include evaluation, figures and a
-report; the plain loops have none. The plain loops make fewer updates, and their time is scaled to hudyn's number.
+figures and what a run of one update spends in training (loading the compiled kernel); and whole runs, from the start of
+the process to its end. hudyn's whole runs include evaluation, figures and a report; the plain loops have none. The
+plain loops make fewer updates, and their time is scaled to hudyn's number.
 
 Results are written to benchmarks/results.json and to the table in docs/speed.md; with --only, other rows are kept.
 """

@@ -27,6 +27,7 @@ SETTINGS: dict[str, tuple[Any, Any]] = {
     "threads": (Annotated[int, NOT_NEGATIVE], 1),
     "tags": (list[str], []),
     "objective": (str, ""),
+    "expected": (str, ""),
     "allowed_targets": (list[str], []),
 }
 TARGET_GROUPS = ("data", "model", "optimizer", "scheduler", "trainer")  # one object each; the others hold several

@@ -1,40 +1,164 @@
-"""The run's page: report.html, made of what lies in the run's folder."""
+"""The run's page: report.html, one file made of what lies in the run's folder."""
 
+import base64
 import csv
-import math
-from collections.abc import Sequence
+import io
+import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from omegaconf import OmegaConf
+from PIL import Image
 
-from hudyn.metrics.measure import Measure
+from hudyn.config.variants import variants
+from hudyn.page.assets import script, style
+from hudyn.population import member_seeds
 from hudyn.run.folder import atomic_write
+from hudyn.run.readable import heading, interval, numbers
 from hudyn.run.record import Record
 from hudyn.run.run import Run
+from hudyn.tasks.views import VIEW, as_file
 
-ROWS_SHOWN = 20
+QUALITY = 82  # of pictures in the page, WebP's: half the size of the PNG, and text stays sharp
+WIDEST = 1400  # pixels of a picture in the page
+LARGEST_ANIMATION = 600_000  # bytes of an animation in the page
 
 
 def write_page(run: Run) -> None:
-    """Write ``report.html`` into the run's folder from its record, tables, figures and config.
+    """Write ``report.html`` into the run's folder from its record, tables, figures, view and config.
 
     Raises:
         HudynError: it cannot be written.
     """
-    environment = Environment(loader=PackageLoader("hudyn.run", ""), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"numbers": numbers, "interval": interval, "heading": heading, "is_number": is_number}
-    page = environment.get_template("page.html.jinja").render(
-        record=run.record,
-        facts=facts(run.record),
-        figures=sorted(path.name for path in run.figures.glob("*") if path.suffix in (".png", ".gif")),
-        pages=sorted(path.name for path in run.figures.glob("*.html")),
-        tables=[_table(path) for path in sorted(run.tables.glob("*.csv"))],
-        config=OmegaConf.to_yaml(run.config),
+    page = (
+        environment()
+        .get_template("run.html.jinja")
+        .render(
+            record=run.record,
+            command=command(run),
+            facts=facts(run.record),
+            expected=run.config.get("expected") or "",
+            figures=figures(run),
+            pages=sorted(path.name for path in run.figures.glob("*.html")),
+            config=OmegaConf.to_yaml(run.config),
+            style=style(),
+            script=script("run_page"),
+            data=base64.b64encode(as_file(data(run))).decode(),
+            view=view(run),
+        )
     )
     with atomic_write(run.folder / "report.html") as file:
         file.write(page)
+
+
+def environment() -> Environment:
+    """Where the pages' templates are, with their filters."""
+    found = Environment(loader=PackageLoader("hudyn.page", ""), autoescape=True, undefined=StrictUndefined)
+    found.filters |= {"numbers": numbers, "interval": interval, "heading": heading}
+    return found
+
+
+def command(run: Run) -> str:
+    """The command that starts such a run."""
+    others = [f"{key}={value}" for key, value in run.overrides.items() if key != "experiment"]
+    return shlex.join(["python", "train.py", f"experiment={run.record.experiment}", *others])
+
+
+def view(run: Run) -> str:
+    """What the page needs to run the networks, in base64; empty if the run has none."""
+    path = run.folder / VIEW
+    return base64.b64encode(path.read_bytes()).decode() if path.is_file() else ""
+
+
+def data(run: Run) -> dict[str, Any]:
+    """What the page's tables and drawings show of the record, the history and the tables."""
+    record, page = run.record, run.record.parts.get("page", {})
+    captions = page.get("tables", {})
+    names = sorted((path.stem for path in run.tables.glob("*.csv")), key=place_in(captions))
+    evaluation = record.parts.get("evaluation", {})
+    return {
+        "experiment": record.experiment,
+        "objective": run.config.get("objective", ""),
+        "best": evaluation.get("best_member", 0),
+        "seeds": seeds(run),
+        "kinds": page.get("kinds", []),
+        "measures": {
+            name: {"kind": measure.kind, "values": measure.values.numpy()} for name, measure in record.metrics.items()
+        },
+        "history": history(run),
+        "tables": [
+            {
+                "name": name,
+                "title": heading(name),
+                "caption": captions.get(name, ""),
+                "csv": (run.tables / f"{name}.csv").read_text(encoding="utf-8"),
+            }
+            for name in names
+            if name != "history"
+        ],
+    }
+
+
+def seeds(run: Run) -> list[int]:
+    """Seed of each member."""
+    number = len(variants(run.config))
+    return member_seeds(run.record.members, run.record.seed, number)
+
+
+def history(run: Run) -> dict[str, Any]:
+    """The evaluations: ``updates`` [evaluations], and every measure, [evaluations, members]."""
+    path = run.tables / "history.csv"
+    if not path.is_file():
+        return {"updates": [], "measures": {}}
+    with open(path, newline="", encoding="utf-8") as file:
+        names, *rows = csv.reader(file)
+    table = np.array([[float(cell) if cell else np.nan for cell in row] for row in rows]).reshape(len(rows), len(names))
+    updates = list(dict.fromkeys(table[:, names.index("update")].tolist()))
+    first = names.index("member") + 1
+    return {
+        "updates": updates,
+        "measures": {
+            name: table[:, first + place].reshape(len(updates), -1).astype(np.float32)
+            for place, name in enumerate(names[first:])
+        },
+    }
+
+
+def figures(run: Run) -> list[dict[str, str]]:
+    """The run's pictures in the order of the story, each with its name, title, caption and content."""
+    captions = run.record.parts.get("page", {}).get("figures", {})
+    paths = [path for path in run.figures.glob("*") if path.suffix in (".png", ".gif")]
+    return [
+        {
+            "name": path.stem,
+            "title": heading(path.stem),
+            "caption": captions.get(path.stem, ""),
+            "source": picture(path),
+        }
+        for path in sorted(paths, key=lambda path: place_in(captions)(path.stem))
+    ]
+
+
+def picture(path: Path) -> str:
+    """A picture for the page, as a data URL; an animation that is too large for it, as a link."""
+    if path.suffix == ".gif":
+        if path.stat().st_size > LARGEST_ANIMATION:
+            return f"figures/{path.name}"
+        return f"data:image/gif;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    file = io.BytesIO()
+    with Image.open(path) as image:
+        image.thumbnail((WIDEST, 10 * WIDEST))
+        image.convert("RGB").save(file, format="webp", quality=QUALITY, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def place_in(names: Iterable[str]) -> Callable[[str], tuple[int, str]]:
+    """A sort key: the place in `names`, others after them by name."""
+    places = {name: place for place, name in enumerate(names)}
+    return lambda name: (places.get(name, len(places)), name)
 
 
 def facts(record: Record) -> list[tuple[str, str]]:
@@ -47,62 +171,3 @@ def facts(record: Record) -> list[tuple[str, str]]:
     }
     shown = [(name, f"{value:,}") for name, value in values.items() if value is not None]
     return shown + [("seconds", f"{record.time['total_s']:,.1f}")] * ("total_s" in record.time)
-
-
-def number(value: float | None) -> str:
-    """A measure as the page shows it.
-
-    >>> number(0.69531), number(18121.14), number(None)
-    ('0.6953', '18,121', 'none')
-    """
-    if value is None or math.isnan(value):
-        return "none"
-    if abs(value) < 100:
-        return f"{value:.4f}"
-    return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3e}"
-
-
-def numbers(values: float | Sequence[float] | None) -> str:
-    """A measure, or several numbers of one, as the page shows them.
-
-    >>> numbers([0.25, 0.5, 1832.0]), numbers(None)
-    ('0.2500 · 0.5000 · 1,832', 'none')
-    """
-    return " · ".join(map(number, values)) if isinstance(values, Sequence) else number(values)
-
-
-def interval(measure: Measure) -> str:
-    """The interval of a success rate as the page shows it; empty for other measures.
-
-    >>> import torch
-    >>> from hudyn.metrics.measure import MeasureKind
-    >>> interval(Measure(torch.tensor([1.0] * 8 + [0.0] * 2), MeasureKind.RATE))
-    '0.490 – 0.943'
-    """
-    return "" if measure.interval is None else "{:.3f} – {:.3f}".format(*measure.interval)
-
-
-def heading(name: str) -> str:
-    """The name of a file as a heading.
-
-    >>> heading("training.gif")
-    'Training'
-    >>> heading("confusion_matrix")
-    'Confusion matrix'
-    """
-    return Path(name).stem.replace("_", " ").capitalize()
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell of a table holds a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _table(path: Path) -> dict[str, Any]:
-    with open(path, newline="", encoding="utf-8") as file:
-        columns, *rows = csv.reader(file)
-    return {"name": path.stem, "columns": columns, "rows": rows[:ROWS_SHOWN], "total": len(rows)}

@@ -26,9 +26,10 @@ _REPORTERS = {
 
 def upgraded(config: DictConfig) -> DictConfig:
     """A run's config with today's names; reports that were callbacks move to ``report``."""
-    if "report" in config:
-        return config
     with open_dict(config):
+        config.setdefault("expected", "")
+        if "report" in config:
+            return config
         for settings in (config.data, config.model, *config.callbacks.values(), *config.logger.values()):
             settings._target_ = _RENAMED.get(settings._target_, settings._target_)
         callbacks, reports = {}, {}

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from hudyn.run.page import interval, numbers
+from hudyn.run.readable import interval, numbers
 from hudyn.run.run import Run
 
 

@@ -21,11 +21,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from hudyn.config.build import build_data, build_module
 from hudyn.errors import HudynError, Interrupted
+from hudyn.page.run_page import write_page
 from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
 from hudyn.run.folder import claim_folder, rank, remove_unfinished
 from hudyn.run.history import History, tensorboard
-from hudyn.run.page import write_page
 from hudyn.run.record import Status, environment
 from hudyn.run.run import Run
 from hudyn.run.terminal import say

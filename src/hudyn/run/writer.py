@@ -51,6 +51,7 @@ def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = No
         if tensorboard:
             tensorboard.add_text(name, textwrap.indent(text, "    "), update)
     run.record.parts |= artifacts.summary
+    run.record.parts["page"] = artifacts.story.after(run.record.parts.get("page", {}))
     run.save()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from matplotlib.figure import Figure
 
@@ -27,6 +27,34 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What the run's page tells beside figures and tables; where several reports tell the same, the last one counts.
+
+    Attributes:
+        answer: the outcome in a sentence, with its interval.
+        how: how the best member does it, in paragraphs.
+        kinds: what each member turned out to be, [members].
+        figures: captions of figures by name, in the order of the story.
+        tables: captions of tables by name, in the order of the story.
+    """
+
+    answer: str = ""
+    how: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    figures: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+    def after(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """This story added to what earlier reports told, as results.json holds it."""
+        new = {"answer": self.answer, "how": list(self.how), "kinds": list(self.kinds)}
+        captions = {
+            "figures": told.get("figures", {}) | dict(self.figures),
+            "tables": told.get("tables", {}) | dict(self.tables),
+        }
+        return {**told, **{name: value for name, value in new.items() if value}, **captions}
+
+
+@dataclass(frozen=True)
 class Artifacts:
     """What a report produces.
 
@@ -38,6 +66,7 @@ class Artifacts:
         files: text or bytes by path in the run's folder, such as ``figures/training.gif``, or functions that make them.
         words: texts by name, for TensorBoard.
         summary: parts of results.json by name, such as ``evaluation``: mappings, lists, numbers, texts and None.
+        story: what the run's page tells.
     """
 
     tables: Mapping[str, Table] = field(default_factory=dict)
@@ -45,3 +74,4 @@ class Artifacts:
     files: Mapping[str, Content] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     summary: Mapping[str, object] = field(default_factory=dict)
+    story: Story = Story()

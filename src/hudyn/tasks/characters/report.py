@@ -20,6 +20,8 @@ from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Table
 from hudyn.tasks.base import Study
 from hudyn.tasks.characters.data import KMNISTDataModule
 from hudyn.tasks.characters.module import ImageClassifier
+from hudyn.tasks.characters.view import characters_view
+from hudyn.tasks.views import VIEW, as_file
 
 SPLIT = "test"
 MISTAKES = 24  # shown of each member: four rows of six images
@@ -35,6 +37,7 @@ def report_characters(study: Study[ImageClassifier, KMNISTDataModule]) -> Artifa
     return Artifacts(
         tables=_tables(study, choices, matrices, layers),
         figures=_figures(study, choices, matrices),
+        files={VIEW: as_file(characters_view(study))},
         summary={
             "evaluation": {
                 "split": SPLIT,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from hudyn.metrics.measure import MeasureKind
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
 from hudyn.population import member_vectors
-from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, TaskModule, Updates
+from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, Study, TaskModule, Updates
 from hudyn.tasks.check.data import CheckGridDataModule, PointsChunk
 from hudyn.tasks.snapshots import Snapshots
 
@@ -155,3 +155,6 @@ class GridClassifier(TaskModule[CheckGridDataModule, PointsChunk]):
     @torch.no_grad()
     def _log_odds(self, points: Tensor) -> Tensor:
         return self.population(points.to(next(self.population.parameters()).dtype))
+
+
+CheckStudy: TypeAlias = Study[GridClassifier, CheckGridDataModule]

@@ -17,12 +17,11 @@ from hudyn.figures.units_over_plane import unit_functions
 from hudyn.metrics.labels import label_losses, right_choices
 from hudyn.networks import GridMLP, layer_parameters
 from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Table
-from hudyn.tasks.base import Study, cell
-from hudyn.tasks.check.data import CheckGridDataModule
-from hudyn.tasks.check.module import GridClassifier
+from hudyn.tasks.base import cell
+from hudyn.tasks.check.module import CheckStudy
+from hudyn.tasks.check.view import check_view
 from hudyn.tasks.snapshots import with_parameters
-
-CheckStudy = Study[GridClassifier, CheckGridDataModule]
+from hudyn.tasks.views import VIEW, as_file
 
 FRAMES = 8  # panels of the figure of training: two rows of four
 ANIMATION_FRAMES = 72  # about six seconds
@@ -52,7 +51,7 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
         "dividing_lines": partial(line_equations.dividing_lines, network, points, labels, heading),
         "network": partial(diagram.network_diagram, network, heading),
     }
-    files: dict[str, Content] = {}
+    files: dict[str, Content] = {VIEW: as_file(check_view(study))}
     if is_trained:
         figures |= _training_figures(study, network, points, labels, heading)
         if animation:

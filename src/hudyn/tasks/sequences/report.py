@@ -18,6 +18,8 @@ from hudyn.networks import RecurrentNetwork, Trajectory, layer_parameters
 from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Table
 from hudyn.tasks.sequences.data import SequenceDataModule
 from hudyn.tasks.sequences.module import SequenceStudy
+from hudyn.tasks.sequences.view import sequence_view
+from hudyn.tasks.views import VIEW, as_file
 
 DRAWN_UNITS = 5  # of a large network, those that vary most: more lines or panels cannot be told apart
 DRAWN_POSITIONS = 3000  # points of a scatter: more only hide each other
@@ -75,7 +77,7 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
     return Artifacts(
         tables=tables,
         figures=figures,
-        files={"tables/trace.txt": trace},
+        files={"tables/trace.txt": trace, VIEW: as_file(sequence_view(study))},
         words={"trace": trace},
         summary={
             "evaluation": {

@@ -1,0 +1,31 @@
+"""The scripts and styles of a page, put into it so that it opens without a network."""
+
+import re
+from importlib.resources import files
+
+IMPORT = re.compile(r"^import\s+\{[^}]*\}\s+from\s+\"\./([\w-]+)\.js\";\n", re.MULTILINE)
+
+
+def script(entry: str) -> str:
+    """One script of ``assets/<entry>.js`` and all that it imports, those first that others need.
+
+    The files are modules, which a browser does not load from a local disk; so they become one scope, in which each name
+    is defined once.
+    """
+    ordered: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in ordered:
+            return
+        source = (files("hudyn.page") / "assets" / f"{name}.js").read_text(encoding="utf-8")
+        for needed in IMPORT.findall(source):
+            add(needed)
+        ordered[name] = re.sub(r"^export ", "", IMPORT.sub("", source), flags=re.MULTILINE)
+
+    add(entry)
+    return "\n".join(ordered.values()).replace("</script", "<\\/script")
+
+
+def style() -> str:
+    """The style of all pages."""
+    return (files("hudyn.page") / "assets" / "page.css").read_text(encoding="utf-8")

@@ -1,0 +1,14 @@
+// Which weights the page shows: those of the chosen member, at the chosen snapshot of its training.
+
+import { row } from "./arrays.js";
+
+/** The parameters of a member at a snapshot; the last one is the trained network. */
+export function weights(networks, member, snapshot) {
+  if (!networks.snapshots || snapshot >= networks.updates.length) return row(networks.vectors, member);
+  return row(row(networks.snapshots, snapshot), member);
+}
+
+/** The parameters that the store's member and snapshot stand for. */
+export function chosenWeights(networks, store) {
+  return weights(networks, store.get("member"), store.get("snapshot"));
+}

@@ -1,0 +1,53 @@
+"""Measures and names as people read them."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hudyn.metrics.measure import Measure
+
+
+def number(value: float | None) -> str:
+    """A measure as the page shows it.
+
+    >>> number(0.69531), number(18121.14), number(None)
+    ('0.6953', '18,121', 'none')
+    """
+    if value is None or math.isnan(value):
+        return "none"
+    if abs(value) < 100:
+        return f"{value:.4f}"
+    return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3e}"
+
+
+def numbers(values: float | Sequence[float] | None) -> str:
+    """A measure, or several numbers of one, as the page shows them.
+
+    >>> numbers([0.25, 0.5, 1832.0]), numbers(None)
+    ('0.2500 · 0.5000 · 1,832', 'none')
+    """
+    return " · ".join(map(number, values)) if isinstance(values, Sequence) else number(values)
+
+
+def interval(measure: "Measure") -> str:
+    """The interval of a success rate as the page shows it; empty for other measures.
+
+    >>> import torch
+    >>> from hudyn.metrics.measure import MeasureKind
+    >>> interval(Measure(torch.tensor([1.0] * 8 + [0.0] * 2), MeasureKind.RATE))
+    '0.490 – 0.943'
+    """
+    return "" if measure.interval is None else "{:.3f} – {:.3f}".format(*measure.interval)
+
+
+def heading(name: str) -> str:
+    """The name of a file as a heading.
+
+    >>> heading("training.gif")
+    'Training'
+    >>> heading("confusion_matrix")
+    'Confusion matrix'
+    """
+    return Path(name).stem.replace("_", " ").capitalize()

@@ -1,0 +1,88 @@
+"""What the run's page needs to run a population's networks: their kind, and the weights of every member."""
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hudyn.networks import GRU, LSTM, SRN, GridMLP, NetConv, NetFull, NetLin
+from hudyn.population import member_vectors
+from hudyn.tasks.base import Study
+from hudyn.tasks.snapshots import Snapshots
+
+VIEW = "view.json.gz"  # in the run's folder
+# The classes that networks.js knows, with the settings that it needs, and the methods that a subclass may not change.
+KNOWN: Mapping[type[nn.Module], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    SRN: (("activation",), ("step", "initial_state", "from_input")),
+    LSTM: ((), ("step", "initial_state", "from_input")),
+    GRU: ((), ("step", "initial_state", "from_input")),
+    GridMLP: (("activation",), ("forward", "activations")),
+    NetLin: ((), ("forward",)),
+    NetFull: ((), ("forward",)),
+    NetConv: ((), ("forward",)),
+}
+LARGEST = 1_200_000  # bytes of all snapshots: a page of a few megabytes opens at once
+MOST_SNAPSHOTS = 50
+
+
+def as_file(view: Mapping[str, object]) -> bytes:
+    """A view as the page reads it: JSON, compressed; arrays as `hudyn/page/assets/arrays.js` decodes them."""
+    text = json.dumps(view, default=_encoded, allow_nan=False, ensure_ascii=False)
+    return gzip.compress(text.encode(), mtime=0)
+
+
+def networks(study: Study[Any, Any], snapshots: Snapshots | None = None) -> dict[str, Any] | None:
+    """The networks of all members.
+
+    Args:
+        study: the trained population.
+        snapshots: of its training, if there are any.
+
+    Returns:
+        ``specification``, ``vectors`` [members, parameters], ``updates`` [snapshots] and ``snapshots``
+        [snapshots, members, parameters]; None for a network that the page cannot run.
+    """
+    network = study.network()
+    known = specification(network)
+    if known is None:
+        return None
+    vectors = member_vectors(study.module.population.parameters(), study.members).cpu()
+    view = {"specification": known, "vectors": vectors.numpy(), "updates": [], "snapshots": None}
+    if snapshots and snapshots.updates:
+        size = vectors.numel() * vectors.element_size()
+        number = min(MOST_SNAPSHOTS, len(snapshots.updates), max(1, LARGEST // size))
+        places = np.unique(np.linspace(0, len(snapshots.updates) - 1, number).round().astype(int))
+        view["updates"] = [snapshots.updates[place] for place in places]
+        view["snapshots"] = torch.stack([snapshots.vectors[place] for place in places]).numpy()
+    return view
+
+
+def specification(network: nn.Module) -> dict[str, Any] | None:
+    """How ``networks.js`` computes a network: its class, settings and the shapes of its parameters; None if unknown."""
+    for known, (settings, methods) in KNOWN.items():
+        given = type(network)
+        if isinstance(network, known) and all(getattr(given, name) is getattr(known, name) for name in methods):
+            return {
+                "class": known.__name__,
+                "settings": {name: getattr(network, name) for name in settings},
+                "layout": [{"name": name, "shape": list(value.shape)} for name, value in network.named_parameters()],
+            }
+    return None
+
+
+def _encoded(value: object) -> object:
+    """An array, or a number of NumPy, as JSON."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        kept = value.astype({"i": "int32", "b": "uint8"}.get(value.dtype.kind, value.dtype.name))
+        data = base64.b64encode(np.ascontiguousarray(kept).tobytes()).decode()
+        return {"array": kept.dtype.name, "shape": list(kept.shape), "data": data}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
