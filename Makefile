@@ -9,7 +9,7 @@ SETTINGS = $(strip $(foreach name,$(OTHERS),$(if $(findstring command line,$(ori
 WHAT ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help install train eval test lint format bench tensorboard lock wheel clean
+.PHONY: help install train eval test browser lint format bench tensorboard lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ eval: $(INSTALLED) ## evaluate a run: make eval run=outputs/...
 
 test: $(INSTALLED) ## run the tests and doctests
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto $(ARGS)
+
+browser: $(INSTALLED) ## open the pages of brief runs in Chromium (installs it on Debian and Ubuntu, as root)
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || { test "$$(id -u)" = 0 && \
+	  apt-get install --yes --quiet=2 -o Acquire::http::Timeout=20 chromium chromium-driver > /dev/null; } || \
+	  echo "Chromium and chromedriver are missing: install them, as in apt-get install chromium chromium-driver"
+	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff check .

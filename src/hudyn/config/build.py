@@ -9,14 +9,14 @@ from typing import cast
 import torch
 from hydra.utils import get_class, get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from hudyn.config.check import makes_objects, plain
 from hudyn.config.variants import variant_of, variants
 from hudyn.kernels.threads import use_threads
 from hudyn.schedules import Plateau
-from hudyn.tasks.base import AnyData, AnyModule, Training
+from hudyn.tasks.base import AnyData, AnyModule, MakeNetwork, Training
 
 TOTAL_UPDATES = ("T_max", "total_steps")  # arguments of schedules that mean the number of updates of the run
 
@@ -39,7 +39,7 @@ def build_module(config: DictConfig, data: AnyData) -> AnyModule:
     combinations = variants(config)
     configs = [variant_of(config, combination) for combination in combinations]
     module = module_class(
-        network=[partial(build_network, variant, module_class, data) for variant in configs],
+        network=[network_maker(variant, module_class, data) for variant in configs],
         optimizer=instantiate(configs[0].optimizer),
         **{name: instantiate(value) if OmegaConf.is_config(value) else value for name, value in settings.items()},
     )
@@ -71,10 +71,12 @@ def run_updates(config: DictConfig, data: AnyData) -> int:
     return int(min(math.inf if steps in (None, -1) else steps, by_epochs))
 
 
-def build_network(config: DictConfig, module_class: type[AnyModule], data: AnyData) -> nn.Module:
-    """One network, with the arguments that follow from the data and that the config leaves open."""
+def network_maker(config: DictConfig, module_class: type[AnyModule], data: AnyData) -> MakeNetwork:
+    """What makes the networks, with the arguments that follow from the data and that the config leaves open."""
     settings = config.model.network
     taken = signature(get_method(settings._target_)).parameters
     derived = module_class.network_arguments(data)
     open_arguments = {name: value for name, value in derived.items() if name in taken and settings.get(name) is None}
-    return cast(nn.Module, instantiate(settings, **open_arguments))
+    if any(makes_objects(plain(value)) for value in settings.values()):  # each network gets its own
+        return partial(instantiate, settings, **open_arguments)
+    return cast(MakeNetwork, instantiate(settings, **open_arguments, _partial_=True))  # the config is read once

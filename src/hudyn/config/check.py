@@ -234,7 +234,7 @@ def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iter
     for argument in arguments:
         if argument in target.arguments and argument not in ours and not OmegaConf.is_missing(node, argument):
             value = plain(node[argument])
-            if not _makes_objects(value) and (message := problem_with(value, target.arguments[argument].annotation())):
+            if not makes_objects(value) and (message := problem_with(value, target.arguments[argument].annotation())):
                 yield Problem(f"{path}.{argument}", message)
 
 
@@ -308,11 +308,11 @@ def _inside(name: str, packages: Iterable[str]) -> bool:
     return any(name.startswith(f"{package}.") for package in packages)
 
 
-def _makes_objects(value: object) -> bool:
+def makes_objects(value: object) -> bool:
     """Whether Hydra makes an object of a value, or of a part of it."""
     if isinstance(value, dict):
-        return "_target_" in value or any(map(_makes_objects, value.values()))
-    return isinstance(value, list) and any(map(_makes_objects, value))
+        return "_target_" in value or any(map(makes_objects, value.values()))
+    return isinstance(value, list) and any(map(makes_objects, value))
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:

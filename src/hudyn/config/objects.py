@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from hudyn.arguments import ArgumentError, nearest
-from hudyn.config.build import TOTAL_UPDATES, build_network
+from hudyn.config.build import TOTAL_UPDATES, network_maker
 from hudyn.config.check import plain, repair
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
@@ -111,7 +111,7 @@ class _Maker:
         for argument, expected in locate(str(settings._target_)).arguments.items():
             if expected.required and argument not in settings and argument not in derived:
                 raise ArgumentError(argument, f"{settings._target_} needs this argument")
-        return build_network(self.config, self.module_class, data)
+        return network_maker(self.config, self.module_class, data)()
 
     def _model(self) -> AnyModule:
         settings = self.config.model

@@ -75,7 +75,7 @@ export function extent(values, margin = 0.04) {
     if (value > high && value < Infinity) high = value;
   }
   if (!(high >= low)) return [0, 1];
-  const edge = (high - low) * margin || Math.abs(high) * margin || 1;
+  const edge = high > low ? (high - low) * margin : Math.abs(high) * 0.05 || 1;
   return [low - edge, high + edge];
 }
 

@@ -64,7 +64,7 @@ export function showPopulation(root, data, store) {
       ? element("ul", { class: "legend" }, kinds.map((kind, place) =>
           element("li", {}, element("i", { style: `background: ${COLOURS[place % COLOURS.length]}` }),
             `${kind} (${data.kinds.filter((other) => other === kind).length})`)))
-      : null ?? "",
+      : "",
     line,
   );
   store.watch(["member"], () => {

@@ -37,4 +37,5 @@ reveal("tables", (root) => {
   root.append(...data.tables.map(table));
   return data.tables.length > 0;
 });
+performance.mark("ready");
 document.documentElement.dataset.ready = "true";
