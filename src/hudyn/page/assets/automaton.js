@@ -1,0 +1,197 @@
+// The drawing of an automaton, with the state lit in which a text has arrived.
+
+import { element, shape } from "./plot.js";
+
+const RADIUS = 21;
+const APART = 82; // pixels between states that an arrow joins
+const NEAREST_STATES = 64; // between any two
+const MARGIN = 52; // around the states: room for loops
+const SWEEPS = 400; // of stress majorisation
+const BEND = 0.22; // of curved arrows, as a share of their length
+
+/** The arrows of an automaton with `targets` [states, alphabet]: [{source, target, symbols}]. */
+export function arrowsOf(targets) {
+  const [states, size] = targets.shape;
+  const arrows = [];
+  for (let source = 0; source < states; source++) {
+    for (let symbol = 0; symbol < size; symbol++) {
+      const target = targets[source * size + symbol];
+      if (target < 0) continue;
+      const known = arrows.find((arrow) => arrow.source === source && arrow.target === target);
+      if (known) known.symbols.push(symbol);
+      else arrows.push({ source, target, symbols: [symbol] });
+    }
+  }
+  return arrows;
+}
+
+/**
+ * Centres of the states, whose distances follow the numbers of arrows between them (stress majorisation; Gansner, Koren &
+ * North 2005): {centres, width, height}, the longest extent across, and the first state in the left half.
+ */
+export function stateLayout(targets) {
+  const [states] = targets.shape;
+  const distances = stepsBetween(targets);
+  const layers = new Map();
+  let places = Array.from({ length: states }, (_, state) => {
+    const layer = distances[0][state];
+    layers.set(layer, (layers.get(layer) ?? 0) + 1);
+    return [layer, layers.get(layer) + 0.1 * state];
+  });
+  for (let sweep = 0; sweep < SWEEPS; sweep++) {
+    for (let state = 0; state < states; state++) {
+      const sum = [0, 0, 0];
+      for (let other = 0; other < states; other++) {
+        const wanted = distances[state][other];
+        if (other === state) continue;
+        const apart = places[state].map((value, axis) => value - places[other][axis]);
+        const length = Math.hypot(...apart) || 1e-6;
+        const weight = wanted ** -2;
+        for (const axis of [0, 1]) sum[axis] += weight * (places[other][axis] + (wanted * apart[axis]) / length);
+        sum[2] += weight;
+      }
+      if (sum[2]) places[state] = [sum[0] / sum[2], sum[1] / sum[2]];
+    }
+  }
+  places = upright(places);
+  let nearest = Infinity;
+  places.forEach((one, state) => {
+    for (const other of places.slice(state + 1)) nearest = Math.min(nearest, Math.hypot(one[0] - other[0], one[1] - other[1]));
+  });
+  const factor = Math.max(APART, Number.isFinite(nearest) ? NEAREST_STATES / Math.max(nearest, 0.2) : 0);
+  const [lowX, lowY] = [0, 1].map((axis) => Math.min(...places.map((place) => place[axis])));
+  const centres = places.map(([x, y]) => [MARGIN + factor * (x - lowX), MARGIN + factor * (y - lowY)]);
+  const [width, height] = [0, 1].map((axis) => Math.max(...centres.map((centre) => centre[axis])) + MARGIN);
+  return { centres, width, height };
+}
+
+/** Numbers of arrows on shortest ways between states, along arrows or against them. */
+function stepsBetween(targets) {
+  const [states] = targets.shape;
+  const near = Array.from({ length: states }, () => new Set());
+  for (const { source, target } of arrowsOf(targets)) {
+    near[source].add(target);
+    near[target].add(source);
+  }
+  return near.map((_, start) => {
+    const steps = new Array(states).fill(Infinity);
+    steps[start] = 0;
+    const queue = [start];
+    for (const state of queue) {
+      for (const other of near[state]) {
+        if (steps[other] < Infinity) continue;
+        steps[other] = steps[state] + 1;
+        queue.push(other);
+      }
+    }
+    return steps;
+  });
+}
+
+/** Places turned so that their longest extent is across, and mirrored so that the first is left of the middle. */
+function upright(places) {
+  const number = places.length;
+  const mean = [0, 1].map((axis) => places.reduce((sum, place) => sum + place[axis], 0) / number);
+  const centred = places.map(([x, y]) => [x - mean[0], y - mean[1]]);
+  const moment = (one, other) => centred.reduce((sum, place) => sum + place[one] * place[other], 0);
+  const angle = Math.atan2(2 * moment(0, 1), moment(0, 0) - moment(1, 1)) / 2;
+  const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+  const rotated = centred.map(([x, y]) => [cosine * x + sine * y, cosine * y - sine * x]);
+  const mirror = rotated[0][0] > 0 ? -1 : 1;
+  return rotated.map(([x, y]) => [mirror * x, y]);
+}
+
+/** The path of an arrow between the edges of two states, {d, label}: curved where it would meet another one or a state. */
+export function arrowPath(centres, source, target, hasReverse) {
+  const [[x0, y0], [x1, y1]] = [centres[source], centres[target]];
+  if (source === target) return loopPath(centres, source);
+  const [dx, dy] = [x1 - x0, y1 - y0];
+  const length = Math.hypot(dx, dy);
+  const normal = [dy / length, -dx / length];
+  let bend = hasReverse ? BEND / 2 : 0;
+  for (const [state, [x, y]] of centres.entries()) {
+    if (state === source || state === target) continue;
+    const along = ((x - x0) * dx + (y - y0) * dy) / length;
+    const aside = (x - x0) * normal[0] + (y - y0) * normal[1];
+    if (along > 0 && along < length && Math.abs(aside) < RADIUS + 6) bend = (aside > 0 ? -1 : 1) * BEND * Math.max(1, 140 / length);
+  }
+  const middle = [x0 + dx / 2 + 2 * bend * length * normal[0], y0 + dy / 2 + 2 * bend * length * normal[1]];
+  const from = edgeTowards([x0, y0], middle, RADIUS);
+  const to = edgeTowards([x1, y1], middle, RADIUS + 3);
+  const at = (axis) => (from[axis] + 2 * middle[axis] + to[axis]) / 4;
+  const label = [at(0) + 9 * normal[0], at(1) + 9 * normal[1]];
+  return { d: `M${points([from])}Q${points([middle, to])}`, label };
+}
+
+function edgeTowards([x, y], [toX, toY], radius) {
+  const length = Math.hypot(toX - x, toY - y) || 1;
+  return [x + ((toX - x) * radius) / length, y + ((toY - y) * radius) / length];
+}
+
+function loopPath(centres, state) {
+  const [x, y] = centres[state];
+  const away = centres.reduce(
+    ([sumX, sumY], [otherX, otherY], other) => {
+      const distance = Math.hypot(x - otherX, y - otherY);
+      return other === state ? [sumX, sumY] : [sumX + (x - otherX) / distance ** 2, sumY + (y - otherY) / distance ** 2];
+    },
+    [0, -1e-6],
+  );
+  const angle = Math.atan2(away[1], away[0]);
+  const on = (turn, radius) => [x + radius * Math.cos(angle + turn), y + radius * Math.sin(angle + turn)];
+  return {
+    d: `M${points([on(-0.5, RADIUS)])}C${points([on(-0.6, RADIUS + 30), on(0.6, RADIUS + 30), on(0.5, RADIUS + 3)])}`,
+    label: on(0, RADIUS + 30),
+  };
+}
+
+function points(places) {
+  return places.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join(" ");
+}
+
+/** The drawing of an automaton {targets, names}: {node, light(state, before)}, null for no state. */
+export function automatonDrawing({ targets, names }, alphabet) {
+  const { centres, width, height } = stateLayout(targets);
+  const arrows = arrowsOf(targets);
+  const is = (source, target) => arrows.some((arrow) => arrow.source === source && arrow.target === target);
+  const marker = shape(
+    "marker",
+    { id: "arrowhead", viewBox: "0 0 10 10", refX: 8, refY: 5, markerWidth: 8, markerHeight: 8, orient: "auto-start-reverse", markerUnits: "userSpaceOnUse" },
+    shape("path", { d: "M0 1L9 5L0 9z", fill: "context-stroke" }),
+  );
+  const drawn = arrows.map(({ source, target, symbols }) => {
+    const { d, label } = arrowPath(centres, source, target, source !== target && is(target, source));
+    const text = symbols.map((symbol) => alphabet[symbol]).join(", ");
+    const node = shape("g", { class: "arrow" },
+      shape("path", { d, "marker-end": "url(#arrowhead)" }),
+      shape("text", { x: label[0].toFixed(1), y: label[1].toFixed(1), "text-anchor": "middle", "dominant-baseline": "central" }, text));
+    return { source, target, node };
+  });
+  const states = centres.map(([x, y], state) => {
+    const name = names[state];
+    const size = Math.min(12.5, (2 * RADIUS - 6) / (0.58 * Math.max(1, name.length)));
+    return shape("g", { class: "state" },
+      shape("circle", { cx: x, cy: y, r: RADIUS }),
+      shape("text", { x, y, style: `font-size: ${size.toFixed(1)}px`, "text-anchor": "middle", "dominant-baseline": "central" }, name));
+  });
+  const picture = shape(
+    "svg",
+    { viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, class: "automaton", role: "img", style: `max-width: ${Math.ceil(1.15 * width)}px; min-width: ${Math.ceil(0.72 * width)}px` },
+    shape("defs", {}, marker),
+    shape("path", { class: "entry", d: `M${points([[centres[0][0] - RADIUS - 24, centres[0][1]], [centres[0][0] - RADIUS - 3, centres[0][1]]])}`, "marker-end": "url(#arrowhead)" }),
+    drawn.map(({ node }) => node),
+    states,
+  );
+  const node = element("div", { class: "scroll automaton", tabindex: 0, role: "region", "aria-label": "The language's automaton" }, picture);
+  return {
+    node,
+    light(state, before) {
+      states.forEach((group, other) => group.classList.toggle("lit", other === state));
+      for (const arrow of drawn) arrow.node.classList.toggle("lit", arrow.source === before && arrow.target === state);
+      picture.setAttribute("aria-label", `The language's automaton; ${state === null ? "no state is lit" : `the state ${names[state]} is lit`}`);
+      if (state === null || !node.clientWidth) return;
+      const place = (centres[state][0] / width) * picture.clientWidth;
+      if (place < node.scrollLeft + 40 || place > node.scrollLeft + node.clientWidth - 40) node.scrollLeft = place - node.clientWidth / 2;
+    },
+  };
+}
