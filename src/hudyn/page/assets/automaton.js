@@ -39,19 +39,25 @@ export function stateLayout(targets) {
     return [layer, layers.get(layer) + 0.1 * state];
   });
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
+    let moved = 0;
     for (let state = 0; state < states; state++) {
-      const sum = [0, 0, 0];
+      let [sumX, sumY, total] = [0, 0, 0];
+      const [x, y] = places[state];
       for (let other = 0; other < states; other++) {
-        const wanted = distances[state][other];
         if (other === state) continue;
-        const apart = places[state].map((value, axis) => value - places[other][axis]);
-        const length = Math.hypot(...apart) || 1e-6;
+        const wanted = distances[state][other];
+        const [otherX, otherY] = places[other];
+        const share = wanted / (Math.hypot(x - otherX, y - otherY) || 1e-6);
         const weight = wanted ** -2;
-        for (const axis of [0, 1]) sum[axis] += weight * (places[other][axis] + (wanted * apart[axis]) / length);
-        sum[2] += weight;
+        sumX += weight * (otherX + share * (x - otherX));
+        sumY += weight * (otherY + share * (y - otherY));
+        total += weight;
       }
-      if (sum[2]) places[state] = [sum[0] / sum[2], sum[1] / sum[2]];
+      if (!total) continue;
+      places[state] = [sumX / total, sumY / total];
+      moved = Math.max(moved, Math.hypot(places[state][0] - x, places[state][1] - y));
     }
+    if (moved < 1e-3) break;
   }
   places = upright(places);
   let nearest = Infinity;
@@ -101,7 +107,7 @@ function upright(places) {
   return rotated.map(([x, y]) => [mirror * x, y]);
 }
 
-/** The path of an arrow between the edges of two states, {d, label}: curved where it would meet another one or a state. */
+/** An arrow between the edges of two states, {d, head, label}: curved where it would meet another one or a state. */
 export function arrowPath(centres, source, target, hasReverse) {
   const [[x0, y0], [x1, y1]] = [centres[source], centres[target]];
   if (source === target) return loopPath(centres, source);
@@ -117,10 +123,10 @@ export function arrowPath(centres, source, target, hasReverse) {
   }
   const middle = [x0 + dx / 2 + 2 * bend * length * normal[0], y0 + dy / 2 + 2 * bend * length * normal[1]];
   const from = edgeTowards([x0, y0], middle, RADIUS);
-  const to = edgeTowards([x1, y1], middle, RADIUS + 3);
+  const to = edgeTowards([x1, y1], middle, RADIUS + 1);
   const at = (axis) => (from[axis] + 2 * middle[axis] + to[axis]) / 4;
   const label = [at(0) + 9 * normal[0], at(1) + 9 * normal[1]];
-  return { d: `M${points([from])}Q${points([middle, to])}`, label };
+  return { d: `M${points([from])}Q${points([middle, to])}`, head: arrowhead(middle, to), label };
 }
 
 function edgeTowards([x, y], [toX, toY], radius) {
@@ -139,10 +145,19 @@ function loopPath(centres, state) {
   );
   const angle = Math.atan2(away[1], away[0]);
   const on = (turn, radius) => [x + radius * Math.cos(angle + turn), y + radius * Math.sin(angle + turn)];
+  const [control, to] = [on(0.6, RADIUS + 30), on(0.5, RADIUS + 1)];
   return {
-    d: `M${points([on(-0.5, RADIUS)])}C${points([on(-0.6, RADIUS + 30), on(0.6, RADIUS + 30), on(0.5, RADIUS + 3)])}`,
-    label: on(0, RADIUS + 30),
+    d: `M${points([on(-0.5, RADIUS)])}C${points([on(-0.6, RADIUS + 30), control, to])}`,
+    head: arrowhead(control, to),
+    label: on(0, RADIUS + 31),
   };
+}
+
+function arrowhead([fromX, fromY], [x, y]) {
+  const length = Math.hypot(x - fromX, y - fromY) || 1;
+  const [ux, uy] = [(x - fromX) / length, (y - fromY) / length];
+  const corner = (side) => [x - 8 * ux + side * 3.6 * uy, y - 8 * uy - side * 3.6 * ux];
+  return `M${points([corner(1)])}L${points([[x, y], corner(-1)])}Z`;
 }
 
 function points(places) {
@@ -154,16 +169,12 @@ export function automatonDrawing({ targets, names }, alphabet) {
   const { centres, width, height } = stateLayout(targets);
   const arrows = arrowsOf(targets);
   const is = (source, target) => arrows.some((arrow) => arrow.source === source && arrow.target === target);
-  const marker = shape(
-    "marker",
-    { id: "arrowhead", viewBox: "0 0 10 10", refX: 8, refY: 5, markerWidth: 8, markerHeight: 8, orient: "auto-start-reverse", markerUnits: "userSpaceOnUse" },
-    shape("path", { d: "M0 1L9 5L0 9z", fill: "context-stroke" }),
-  );
   const drawn = arrows.map(({ source, target, symbols }) => {
-    const { d, label } = arrowPath(centres, source, target, source !== target && is(target, source));
+    const { d, head, label } = arrowPath(centres, source, target, source !== target && is(target, source));
     const text = symbols.map((symbol) => alphabet[symbol]).join(", ");
     const node = shape("g", { class: "arrow" },
-      shape("path", { d, "marker-end": "url(#arrowhead)" }),
+      shape("path", { d }),
+      shape("path", { class: "head", d: head }),
       shape("text", { x: label[0].toFixed(1), y: label[1].toFixed(1), "text-anchor": "middle", "dominant-baseline": "central" }, text));
     return { source, target, node };
   });
@@ -174,11 +185,12 @@ export function automatonDrawing({ targets, names }, alphabet) {
       shape("circle", { cx: x, cy: y, r: RADIUS }),
       shape("text", { x, y, style: `font-size: ${size.toFixed(1)}px`, "text-anchor": "middle", "dominant-baseline": "central" }, name));
   });
+  const [outside, entry] = [25, 1].map((distance) => [centres[0][0] - RADIUS - distance, centres[0][1]]);
   const picture = shape(
     "svg",
     { viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, class: "automaton", role: "img", style: `max-width: ${Math.ceil(1.15 * width)}px; min-width: ${Math.ceil(0.72 * width)}px` },
-    shape("defs", {}, marker),
-    shape("path", { class: "entry", d: `M${points([[centres[0][0] - RADIUS - 24, centres[0][1]], [centres[0][0] - RADIUS - 3, centres[0][1]]])}`, "marker-end": "url(#arrowhead)" }),
+    shape("g", { class: "arrow" },
+      shape("path", { d: `M${points([outside, entry])}` }), shape("path", { class: "head", d: arrowhead(outside, entry) })),
     drawn.map(({ node }) => node),
     states,
   );

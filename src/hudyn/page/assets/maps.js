@@ -5,6 +5,7 @@ import { eigenvalues, jacobianOf, solved } from "./linear_algebra.js";
 const ROUNDS = 30; // of Newton's method
 const SMALL = 1e-9; // residual of a root
 const SAME = 1e-4; // distance within which two roots are one
+const SINGULAR_SLOPE = 1e-6; // distance of an eigenvalue from 1 within which a root is not isolated
 
 /** The map h -> F(h) of a symbol, for a network whose whole state is its hidden units. */
 export function mapOf(network, symbol) {
@@ -35,7 +36,7 @@ export function fixedPoints(map, starts, box) {
     if (isNear(point, other) || cycles.some(({ points }) => isNear(points[1], point))) continue;
     cycles.push(described([point, other], jacobianOf(twice, point)));
   }
-  return [...found, ...cycles];
+  return [...found, ...cycles].filter(({ values }) => values.every(({ re, im }) => Math.hypot(re - 1, im) > SINGULAR_SLOPE));
 }
 
 function described(points, jacobian) {

@@ -294,7 +294,7 @@ function predictionTable(alphabet) {
   const cell = (kind) => {
     const bar = element("i", { class: `bar ${kind}` });
     const number = element("span", {}, "");
-    return { node: element("td", {}, element("div", { class: "share" }, bar, number)), bar, number };
+    return { node: element("td", {}, element("div", { class: "share" }, element("span", {}, bar), number)), bar, number };
   };
   const rows = alphabet.map((symbol) => {
     const [predicted, real] = [cell("predicted"), cell("true")];
