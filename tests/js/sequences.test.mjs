@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { arrowsOf, arrowPath, stateLayout } from "../../src/hudyn/page/assets/automaton.js";
+import { transitionsOf, transitionPath, stateLayout } from "../../src/hudyn/page/assets/automaton.js";
 import { eigenvalues, jacobianOf, principalComponents, solved } from "../../src/hudyn/page/assets/linear_algebra.js";
 import { centreOf, fixedPoints, gridPoints, mapOf, predictedRegions } from "../../src/hudyn/page/assets/maps.js";
 import { recurrent } from "../../src/hudyn/page/assets/networks.js";
@@ -148,9 +148,9 @@ test("states of an automaton lie apart, inside the drawing, the first in its lef
 
 test("one state with a loop, and arrows with several symbols", () => {
   const loop = table([[0, 0]]);
-  assert.deepEqual(arrowsOf(loop), [{ source: 0, target: 0, symbols: [0, 1] }]);
+  assert.deepEqual(transitionsOf(loop), [{ source: 0, target: 0, symbols: [0, 1] }]);
   const { centres } = stateLayout(loop);
-  assert.ok(!arrowPath(centres, 0, 0, false).d.includes("NaN"));
+  assert.ok(!transitionPath(centres, 0, 0, false).d.includes("NaN"));
 });
 
 test("units that vary most, in their order", () => {

@@ -2,15 +2,15 @@
 
 import { element, shape } from "./plot.js";
 
-const RADIUS = 21;
-const APART = 82; // pixels between states that an arrow joins
+const STATE_RADIUS = 21;
+const STATES_APART = 82; // pixels between states that an arrow joins
 const NEAREST_STATES = 64; // between any two
-const MARGIN = 52; // around the states: room for loops
-const SWEEPS = 400; // of stress majorisation
-const BEND = 0.22; // of curved arrows, as a share of their length
+const STATE_MARGIN = 52; // around the states: room for loops
+const LAYOUT_SWEEPS = 400; // of stress majorisation
+const ARROW_BEND = 0.22; // of curved arrows, as a share of their length
 
 /** The arrows of an automaton with `targets` [states, alphabet]: [{source, target, symbols}]. */
-export function arrowsOf(targets) {
+export function transitionsOf(targets) {
   const [states, size] = targets.shape;
   const arrows = [];
   for (let source = 0; source < states; source++) {
@@ -38,7 +38,7 @@ export function stateLayout(targets) {
     layers.set(layer, (layers.get(layer) ?? 0) + 1);
     return [layer, layers.get(layer) + 0.1 * state];
   });
-  for (let sweep = 0; sweep < SWEEPS; sweep++) {
+  for (let sweep = 0; sweep < LAYOUT_SWEEPS; sweep++) {
     let moved = 0;
     for (let state = 0; state < states; state++) {
       let [sumX, sumY, total] = [0, 0, 0];
@@ -59,15 +59,15 @@ export function stateLayout(targets) {
     }
     if (moved < 1e-3) break;
   }
-  places = upright(places);
+  places = levelled(places);
   let nearest = Infinity;
   places.forEach((one, state) => {
     for (const other of places.slice(state + 1)) nearest = Math.min(nearest, Math.hypot(one[0] - other[0], one[1] - other[1]));
   });
-  const factor = Math.max(APART, Number.isFinite(nearest) ? NEAREST_STATES / Math.max(nearest, 0.2) : 0);
+  const factor = Math.max(STATES_APART, Number.isFinite(nearest) ? NEAREST_STATES / Math.max(nearest, 0.2) : 0);
   const [lowX, lowY] = [0, 1].map((axis) => Math.min(...places.map((place) => place[axis])));
-  const centres = places.map(([x, y]) => [MARGIN + factor * (x - lowX), MARGIN + factor * (y - lowY)]);
-  const [width, height] = [0, 1].map((axis) => Math.max(...centres.map((centre) => centre[axis])) + MARGIN);
+  const centres = places.map(([x, y]) => [STATE_MARGIN + factor * (x - lowX), STATE_MARGIN + factor * (y - lowY)]);
+  const [width, height] = [0, 1].map((axis) => Math.max(...centres.map((centre) => centre[axis])) + STATE_MARGIN);
   return { centres, width, height };
 }
 
@@ -75,7 +75,7 @@ export function stateLayout(targets) {
 function stepsBetween(targets) {
   const [states] = targets.shape;
   const near = Array.from({ length: states }, () => new Set());
-  for (const { source, target } of arrowsOf(targets)) {
+  for (const { source, target } of transitionsOf(targets)) {
     near[source].add(target);
     near[target].add(source);
   }
@@ -95,7 +95,7 @@ function stepsBetween(targets) {
 }
 
 /** Places turned so that their longest extent is across, and mirrored so that the first is left of the middle. */
-function upright(places) {
+function levelled(places) {
   const number = places.length;
   const mean = [0, 1].map((axis) => places.reduce((sum, place) => sum + place[axis], 0) / number);
   const centred = places.map(([x, y]) => [x - mean[0], y - mean[1]]);
@@ -108,25 +108,25 @@ function upright(places) {
 }
 
 /** An arrow between the edges of two states, {d, head, label}: curved where it would meet another one or a state. */
-export function arrowPath(centres, source, target, hasReverse) {
+export function transitionPath(centres, source, target, hasReverse) {
   const [[x0, y0], [x1, y1]] = [centres[source], centres[target]];
-  if (source === target) return loopPath(centres, source);
+  if (source === target) return loopTransition(centres, source);
   const [dx, dy] = [x1 - x0, y1 - y0];
   const length = Math.hypot(dx, dy);
   const normal = [dy / length, -dx / length];
-  let bend = hasReverse ? BEND / 2 : 0;
+  let bend = hasReverse ? ARROW_BEND / 2 : 0;
   for (const [state, [x, y]] of centres.entries()) {
     if (state === source || state === target) continue;
     const along = ((x - x0) * dx + (y - y0) * dy) / length;
     const aside = (x - x0) * normal[0] + (y - y0) * normal[1];
-    if (along > 0 && along < length && Math.abs(aside) < RADIUS + 6) bend = (aside > 0 ? -1 : 1) * BEND * Math.max(1, 140 / length);
+    if (along > 0 && along < length && Math.abs(aside) < STATE_RADIUS + 6) bend = (aside > 0 ? -1 : 1) * ARROW_BEND * Math.max(1, 140 / length);
   }
   const middle = [x0 + dx / 2 + 2 * bend * length * normal[0], y0 + dy / 2 + 2 * bend * length * normal[1]];
-  const from = edgeTowards([x0, y0], middle, RADIUS);
-  const to = edgeTowards([x1, y1], middle, RADIUS + 1);
+  const from = edgeTowards([x0, y0], middle, STATE_RADIUS);
+  const to = edgeTowards([x1, y1], middle, STATE_RADIUS + 1);
   const at = (axis) => (from[axis] + 2 * middle[axis] + to[axis]) / 4;
   const label = [at(0) + 9 * normal[0], at(1) + 9 * normal[1]];
-  return { d: `M${points([from])}Q${points([middle, to])}`, head: arrowhead(middle, to), label };
+  return { d: `M${placesText([from])}Q${placesText([middle, to])}`, head: transitionHead(middle, to), label };
 }
 
 function edgeTowards([x, y], [toX, toY], radius) {
@@ -134,7 +134,7 @@ function edgeTowards([x, y], [toX, toY], radius) {
   return [x + ((toX - x) * radius) / length, y + ((toY - y) * radius) / length];
 }
 
-function loopPath(centres, state) {
+function loopTransition(centres, state) {
   const [x, y] = centres[state];
   const away = centres.reduce(
     ([sumX, sumY], [otherX, otherY], other) => {
@@ -145,32 +145,32 @@ function loopPath(centres, state) {
   );
   const angle = Math.atan2(away[1], away[0]);
   const on = (turn, radius) => [x + radius * Math.cos(angle + turn), y + radius * Math.sin(angle + turn)];
-  const [control, to] = [on(0.6, RADIUS + 30), on(0.5, RADIUS + 1)];
+  const [control, to] = [on(0.6, STATE_RADIUS + 30), on(0.5, STATE_RADIUS + 1)];
   return {
-    d: `M${points([on(-0.5, RADIUS)])}C${points([on(-0.6, RADIUS + 30), control, to])}`,
-    head: arrowhead(control, to),
-    label: on(0, RADIUS + 31),
+    d: `M${placesText([on(-0.5, STATE_RADIUS)])}C${placesText([on(-0.6, STATE_RADIUS + 30), control, to])}`,
+    head: transitionHead(control, to),
+    label: on(0, STATE_RADIUS + 31),
   };
 }
 
-function arrowhead([fromX, fromY], [x, y]) {
+function transitionHead([fromX, fromY], [x, y]) {
   const length = Math.hypot(x - fromX, y - fromY) || 1;
   const [ux, uy] = [(x - fromX) / length, (y - fromY) / length];
   const corner = (side) => [x - 8 * ux + side * 3.6 * uy, y - 8 * uy - side * 3.6 * ux];
-  return `M${points([corner(1)])}L${points([[x, y], corner(-1)])}Z`;
+  return `M${placesText([corner(1)])}L${placesText([[x, y], corner(-1)])}Z`;
 }
 
-function points(places) {
+function placesText(places) {
   return places.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join(" ");
 }
 
 /** The drawing of an automaton {targets, names}: {node, light(state, before)}, null for no state. */
 export function automatonDrawing({ targets, names }, alphabet) {
   const { centres, width, height } = stateLayout(targets);
-  const arrows = arrowsOf(targets);
+  const arrows = transitionsOf(targets);
   const is = (source, target) => arrows.some((arrow) => arrow.source === source && arrow.target === target);
   const drawn = arrows.map(({ source, target, symbols }) => {
-    const { d, head, label } = arrowPath(centres, source, target, source !== target && is(target, source));
+    const { d, head, label } = transitionPath(centres, source, target, source !== target && is(target, source));
     const text = symbols.map((symbol) => alphabet[symbol]).join(", ");
     const node = shape("g", { class: "arrow" },
       shape("path", { d }),
@@ -180,17 +180,17 @@ export function automatonDrawing({ targets, names }, alphabet) {
   });
   const states = centres.map(([x, y], state) => {
     const name = names[state];
-    const size = Math.min(12.5, (2 * RADIUS - 6) / (0.58 * Math.max(1, name.length)));
+    const size = Math.min(12.5, (2 * STATE_RADIUS - 6) / (0.58 * Math.max(1, name.length)));
     return shape("g", { class: "state" },
-      shape("circle", { cx: x, cy: y, r: RADIUS }),
+      shape("circle", { cx: x, cy: y, r: STATE_RADIUS }),
       shape("text", { x, y, style: `font-size: ${size.toFixed(1)}px`, "text-anchor": "middle", "dominant-baseline": "central" }, name));
   });
-  const [outside, entry] = [25, 1].map((distance) => [centres[0][0] - RADIUS - distance, centres[0][1]]);
+  const [outside, entry] = [25, 1].map((distance) => [centres[0][0] - STATE_RADIUS - distance, centres[0][1]]);
   const picture = shape(
     "svg",
     { viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, class: "automaton", role: "img", style: `max-width: ${Math.ceil(1.15 * width)}px; min-width: ${Math.ceil(0.72 * width)}px` },
     shape("g", { class: "arrow" },
-      shape("path", { d: `M${points([outside, entry])}` }), shape("path", { class: "head", d: arrowhead(outside, entry) })),
+      shape("path", { d: `M${placesText([outside, entry])}` }), shape("path", { class: "head", d: transitionHead(outside, entry) })),
     drawn.map(({ node }) => node),
     states,
   );

@@ -1,7 +1,7 @@
 // Small matrices as arrays of rows: equations, derivatives, eigenvalues, principal components.
 
-const STEP = 1e-5; // of central differences
-const SINGULAR = 1e-11; // pivot, as a share of the largest element
+const DIFFERENCE = 1e-5; // of central differences
+const SINGULAR_PIVOT = 1e-11; // pivot, as a share of the largest element
 
 /** The x for which A x = b, by elimination with pivots; null if A is singular. */
 export function solved(matrix, vector) {
@@ -11,7 +11,7 @@ export function solved(matrix, vector) {
   for (let column = 0; column < size; column++) {
     let pivot = column;
     for (let i = column + 1; i < size; i++) if (Math.abs(rows[i][column]) > Math.abs(rows[pivot][column])) pivot = i;
-    if (!(Math.abs(rows[pivot][column]) > SINGULAR * largest)) return null;
+    if (!(Math.abs(rows[pivot][column]) > SINGULAR_PIVOT * largest)) return null;
     [rows[column], rows[pivot]] = [rows[pivot], rows[column]];
     for (let i = column + 1; i < size; i++) {
       const factor = rows[i][column] / rows[column][column];
@@ -31,8 +31,8 @@ export function solved(matrix, vector) {
 export function jacobianOf(map, point) {
   const columns = Array.from(point, (_, unit) => {
     const shifted = (by) => map(Array.from(point, (value, other) => (other === unit ? value + by : value)));
-    const [above, below] = [shifted(STEP), shifted(-STEP)];
-    return Array.from(above, (value, i) => (value - below[i]) / (2 * STEP));
+    const [above, below] = [shifted(DIFFERENCE), shifted(-DIFFERENCE)];
+    return Array.from(above, (value, i) => (value - below[i]) / (2 * DIFFERENCE));
   });
   return columns.map((_, i) => columns.map((column) => column[i]));
 }
@@ -61,13 +61,13 @@ export function eigenvalues(matrix) {
     for (const root of roots) {
       let value = { re: 0, im: 0 };
       for (const coefficient of coefficients) {
-        value = times(value, root);
+        value = complexProduct(value, root);
         value.re += coefficient;
       }
       let apart = { re: 1, im: 0 };
-      for (const other of roots) if (other !== root) apart = times(apart, { re: root.re - other.re, im: root.im - other.im });
+      for (const other of roots) if (other !== root) apart = complexProduct(apart, { re: root.re - other.re, im: root.im - other.im });
       const size2 = apart.re ** 2 + apart.im ** 2 || 1e-300;
-      const step = times(value, { re: apart.re / size2, im: -apart.im / size2 });
+      const step = complexProduct(value, { re: apart.re / size2, im: -apart.im / size2 });
       root.re -= step.re;
       root.im -= step.im;
       change = Math.max(change, Math.abs(step.re), Math.abs(step.im));
@@ -77,7 +77,7 @@ export function eigenvalues(matrix) {
   return roots.sort((one, other) => Math.hypot(other.re, other.im) - Math.hypot(one.re, one.im));
 }
 
-function times(one, other) {
+function complexProduct(one, other) {
   return { re: one.re * other.re - one.im * other.im, im: one.re * other.im + one.im * other.re };
 }
 

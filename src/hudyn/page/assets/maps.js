@@ -2,9 +2,9 @@
 
 import { eigenvalues, jacobianOf, solved } from "./linear_algebra.js";
 
-const ROUNDS = 30; // of Newton's method
-const SMALL = 1e-9; // residual of a root
-const SAME = 1e-4; // distance within which two roots are one
+const NEWTON_ROUNDS = 30; // of Newton's method
+const RESIDUAL = 1e-9; // residual of a root
+const SAME_ROOT = 1e-4; // distance within which two roots are one
 const SINGULAR_SLOPE = 1e-6; // distance of an eigenvalue from 1 within which a root is not isolated
 
 /** The map h -> F(h) of a symbol, for a network whose whole state is its hidden units. */
@@ -58,13 +58,13 @@ function distinctRoots(map, starts, box) {
 
 function rootFrom(map, start) {
   let point = start;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < NEWTON_ROUNDS; round++) {
     const image = map(point);
     const residual = point.map((value, unit) => value - image[unit]);
     const slopes = jacobianOf(map, point).map((row, i) => row.map((value, j) => value - (i === j ? 1 : 0)));
     const change = solved(slopes, residual);
     if (!change) return null;
-    if (Math.hypot(...residual) < SMALL) return point;
+    if (Math.hypot(...residual) < RESIDUAL) return point;
     point = point.map((value, unit) => value + change[unit]);
     if (!point.every((value) => Math.abs(value) < 1e4)) return null;
   }
@@ -72,7 +72,7 @@ function rootFrom(map, start) {
 }
 
 function isNear(one, other) {
-  return Math.hypot(...one.map((value, unit) => value - other[unit])) < SAME;
+  return Math.hypot(...one.map((value, unit) => value - other[unit])) < SAME_ROOT;
 }
 
 /** The parts of a box of the plane where each symbol is likeliest: [{symbol, polygon}], exact since logits are linear. */
@@ -84,7 +84,7 @@ export function predictedRegions(logits, [[left, right], [bottom, top]]) {
       let polygon = [[left, bottom], [right, bottom], [right, top], [left, top]];
       for (const other of planes) {
         if (other === own) continue;
-        polygon = clipped(polygon, ([x, y]) => (own[0] - other[0]) * x + (own[1] - other[1]) * y + own[2] - other[2]);
+        polygon = clippedPolygon(polygon, ([x, y]) => (own[0] - other[0]) * x + (own[1] - other[1]) * y + own[2] - other[2]);
       }
       return { symbol, polygon };
     })
@@ -92,7 +92,7 @@ export function predictedRegions(logits, [[left, right], [bottom, top]]) {
 }
 
 /** The part of a convex polygon where a linear function is not negative. */
-function clipped(polygon, side) {
+function clippedPolygon(polygon, side) {
   return polygon.flatMap((corner, place) => {
     const next = polygon[(place + 1) % polygon.length];
     const [here, there] = [side(corner), side(next)];

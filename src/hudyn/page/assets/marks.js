@@ -2,8 +2,8 @@
 
 import { COLOURS, element, oncePerFrame, readable, shape, themeColour } from "./plot.js";
 
-const GLIDE = 180; // milliseconds in which the state moves to its next place
-const TRAIL = 10; // steps behind the current state that are drawn
+const GLIDE_TIME = 180; // milliseconds in which the state moves to its next place
+const TRAIL_STEPS = 10; // steps behind the current state that are drawn
 
 /** A colour of the page's palette for a symbol. */
 export const symbolColour = (symbol) => COLOURS[symbol % COLOURS.length];
@@ -26,7 +26,7 @@ export function stage({ label, ratio, paint }) {
     if (node.width !== Math.round(width * density)) [node.width, node.height] = [width * density, height * density];
     context.setTransform(density, 0, 0, density, 0, 0);
     context.clearRect(0, 0, width, height);
-    const share = Math.min(1, (performance.now() - began) / GLIDE);
+    const share = Math.min(1, (performance.now() - began) / GLIDE_TIME);
     paint(context, width, height, share * (2 - share));
     if (share < 1) node.draw();
   });
@@ -44,7 +44,7 @@ export function pointerAt(node, event) {
   return [event.clientX - bounds.left - node.clientLeft, event.clientY - bounds.top - node.clientTop];
 }
 
-const OUTLINES = {
+const MARK_OUTLINES = {
   stable: (path, x, y) => path.arc(x, y, 5.5, 0, 2 * Math.PI),
   unstable: (path, x, y) => path.arc(x, y, 5.5, 0, 2 * Math.PI),
   saddle: (path, x, y) => polygonPath(path, [[x, y - 7], [x + 7, y], [x, y + 7], [x - 7, y]]),
@@ -67,7 +67,7 @@ function polygonPath(path, corners) {
 export function drawMark(context, kind, x, y) {
   const [ink, paper] = [themeColour("--ink"), themeColour("--paper")];
   context.beginPath();
-  OUTLINES[kind](context, x, y);
+  MARK_OUTLINES[kind](context, x, y);
   context.setLineDash([]);
   context.lineWidth = 4;
   context.strokeStyle = paper;
@@ -111,12 +111,12 @@ export function drawVisits(context, pixels, symbols, { position, from, progress 
   });
   const [[x0, y0], [x1, y1]] = [pixels[from], pixels[position]];
   const current = [x0 + progress * (x1 - x0), y0 + progress * (y1 - y0)];
-  for (let place = Math.max(1, position - TRAIL + 1); place <= position; place++) {
+  for (let place = Math.max(1, position - TRAIL_STEPS + 1); place <= position; place++) {
     const last = place === position;
     context.beginPath();
     context.moveTo(...pixels[place - 1]);
     context.lineTo(...(last && from < position ? current : pixels[place]));
-    context.globalAlpha = 0.15 + 0.7 * (1 - (position - place) / TRAIL);
+    context.globalAlpha = 0.15 + 0.7 * (1 - (position - place) / TRAIL_STEPS);
     context.lineWidth = last ? 2.2 : 1.4;
     context.strokeStyle = ink;
     context.stroke();
@@ -141,7 +141,7 @@ export function legendItem(kind, text) {
   const dash = kind === "cycle" ? "2 3" : null;
   if (kind === "cycle") path.moveTo(2, 10), path.lineTo(18, 10);
   else if (kind === "current") path.arc(10, 10, 7, 0, 2 * Math.PI);
-  else OUTLINES[kind](path, 10, 10);
+  else MARK_OUTLINES[kind](path, 10, 10);
   const filled = { stable: "var(--ink)", saddle: "var(--ink)", start: "#E69F00" }[kind] ?? "none";
   return element(
     "li",

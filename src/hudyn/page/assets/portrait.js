@@ -4,10 +4,10 @@ import { drawFixedPoints, drawMark, drawVisits, inWords, legendItem, pointerAt, 
 import { centreOf, fixedPoints, gridPoints, mapOf, predictedRegions } from "./maps.js";
 import { element, extent, linear, readable, themeColour } from "./plot.js";
 
-const ARROWS = 15; // along each side
-const STARTS = 6; // of Newton's method, along each side
-const EDGES = { left: 46, right: 10, top: 10, bottom: 40 };
-const NEAR = 24; // pixels from which the start can be taken
+const MAP_ARROWS = 15; // along each side
+const PORTRAIT_STARTS = 6; // of Newton's method, along each side
+const PORTRAIT_EDGES = { left: 46, right: 10, top: 10, bottom: 40 };
+const GRIP = 24; // pixels from which the start can be taken
 
 /** The part of the plane that is shown: all of it for bounded units, else around the visited states. */
 export function shownBox(visited, bounded) {
@@ -31,18 +31,18 @@ export function phasePortrait(moveStart) {
     paint(context, width, height, progress) {
       if (!scene) return;
       const box = shownBox(scene.visited, scene.bounded);
-      x = linear(box[0], [EDGES.left, width - EDGES.right]);
-      y = linear(box[1], [height - EDGES.bottom, EDGES.top]);
+      x = linear(box[0], [PORTRAIT_EDGES.left, width - PORTRAIT_EDGES.right]);
+      y = linear(box[1], [height - PORTRAIT_EDGES.bottom, PORTRAIT_EDGES.top]);
       const key = [scene.network, scene.map, width, context.getTransform().a, themeColour("--paper"), ...box.flat()];
       if (key.some((value, place) => value !== shown.key[place])) {
-        shown = { key, ...background(scene, box, x, y, width, height, context.getTransform()) };
+        shown = { key, ...portraitBackground(scene, box, x, y, width, height, context.getTransform()) };
         words.replaceChildren(...shown.points.map((point) => element("li", {}, inWords(point))));
         if (!shown.points.length) words.append(element("li", {}, "no isolated fixed point in view"));
       }
       context.drawImage(shown.picture, 0, 0, width, height);
       context.save();
       context.beginPath();
-      context.rect(EDGES.left, EDGES.top, width - EDGES.left - EDGES.right, height - EDGES.top - EDGES.bottom);
+      context.rect(PORTRAIT_EDGES.left, PORTRAIT_EDGES.top, width - PORTRAIT_EDGES.left - PORTRAIT_EDGES.right, height - PORTRAIT_EDGES.top - PORTRAIT_EDGES.bottom);
       context.clip();
       const place = ([h1, h2]) => [x(h1), y(h2)];
       drawFixedPoints(context, shown.points, place);
@@ -57,7 +57,7 @@ export function phasePortrait(moveStart) {
     if (!scene) return false;
     const [px, py] = pointerAt(node, event);
     const [h1, h2] = scene.states[0].hidden;
-    return Math.hypot(px - x(h1), py - y(h2)) < NEAR;
+    return Math.hypot(px - x(h1), py - y(h2)) < GRIP;
   };
   const within = (value) => (scene.bounded ? Math.max(-1, Math.min(1, value)) : Math.max(0, value));
   let dragging = false;
@@ -101,7 +101,7 @@ export function phasePortrait(moveStart) {
 }
 
 /** The drawing behind the states, {picture, points}: what is predicted where, the arrows of the map; and its fixed points. */
-function background(scene, box, x, y, width, height, transform) {
+function portraitBackground(scene, box, x, y, width, height, transform) {
   const picture = document.createElement("canvas");
   [picture.width, picture.height] = [width * transform.a, height * transform.a];
   const context = picture.getContext("2d");
@@ -122,8 +122,8 @@ function background(scene, box, x, y, width, height, transform) {
     context.stroke();
   }
   const map = mapOf(scene.network, scene.map);
-  const cell = (x(box[0][1]) - x(box[0][0])) / ARROWS;
-  for (const point of gridPoints(box, ARROWS)) {
+  const cell = (x(box[0][1]) - x(box[0][0])) / MAP_ARROWS;
+  for (const point of gridPoints(box, MAP_ARROWS)) {
     const image = map(point);
     const from = [x(point[0]), y(point[1])];
     drawMapArrow(context, from, x(image[0]) - from[0], y(image[1]) - from[1], cell, ink);
@@ -144,15 +144,15 @@ function background(scene, box, x, y, width, height, transform) {
   }
   context.font = "12px system-ui, sans-serif";
   context.fillStyle = soft;
-  for (const tick of x.ticks()) context.fillText(readable(tick), x(tick), height - EDGES.bottom + 12);
+  for (const tick of x.ticks()) context.fillText(readable(tick), x(tick), height - PORTRAIT_EDGES.bottom + 12);
   context.fillText("hidden unit 1", (x(box[0][0]) + x(box[0][1])) / 2, height - 10);
   context.textAlign = "right";
-  for (const tick of y.ticks()) context.fillText(readable(tick), EDGES.left - 5, y(tick));
+  for (const tick of y.ticks()) context.fillText(readable(tick), PORTRAIT_EDGES.left - 5, y(tick));
   context.textAlign = "center";
   context.translate(9, (y(box[1][0]) + y(box[1][1])) / 2);
   context.rotate(-Math.PI / 2);
   context.fillText("hidden unit 2", 0, 0);
-  return { picture, points: fixedPoints(map, gridPoints(box, STARTS), box) };
+  return { picture, points: fixedPoints(map, gridPoints(box, PORTRAIT_STARTS), box) };
 }
 
 /** An arrow of the map, no longer than its cell: longer moves are darker. */

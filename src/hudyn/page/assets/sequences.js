@@ -10,9 +10,9 @@ import { stateSpace } from "./space.js";
 import { groupsOf, unitMap } from "./units.js";
 import { chosenWeights } from "./weights.js";
 
-const PACE = 420; // milliseconds a symbol as the text plays
+const READING_PACE = 420; // milliseconds a symbol as the text plays
 const LONGEST_TEXT = 600;
-const PARTS = ["hidden", "context", "both"];
+const STATE_PARTS = ["hidden", "context", "both"];
 
 /** Lets the chosen member read texts. */
 export function showSequences(root, view, store) {
@@ -80,7 +80,7 @@ export function showSequences(root, view, store) {
     timer = setInterval(() => {
       if (scene.position < scene.symbols.length) move(scene.position + 1);
       if (scene.position >= scene.symbols.length) pause();
-    }, PACE);
+    }, READING_PACE);
   }, "Play or pause");
   const back = button("Back", () => go(scene.position - 1), "One symbol back");
   const step = button("Step", () => go(scene.position + 1), "Read one symbol");
@@ -113,7 +113,7 @@ export function showSequences(root, view, store) {
   const part = element(
     "select",
     { "aria-label": "Units", onchange: () => { scene.part = part.value; follow(); } },
-    PARTS.map((name) => element("option", { value: name }, name === "both" ? "hidden and context units" : `${name} units`)),
+    STATE_PARTS.map((name) => element("option", { value: name }, name === "both" ? "hidden and context units" : `${name} units`)),
   );
   const resetStart = button("Reset start", () => { scene.start = null; read(); }, "Start where the network starts");
   const legend = element("ul", { class: "legend" });

@@ -5,9 +5,9 @@ import { drawFixedPoints, drawVisits, inWords, legendItem, stage } from "./marks
 import { fixedPoints, gridPoints, mapOf } from "./maps.js";
 import { element, extent, linear, readable, themeColour } from "./plot.js";
 
-const EDGES_FLAT = { left: 52, right: 12, top: 12, bottom: 42 };
-const STARTS_SPACE = 4; // of Newton's method, along each side
-const TURN = 0.1; // radians a key press
+const FLAT_EDGES = { left: 52, right: 12, top: 12, bottom: 42 };
+const SPACE_STARTS = 4; // of Newton's method, along each side
+const TURN_STEP = 0.1; // radians a key press
 
 /** The units of a state that a part of it has: hidden, context, or both. */
 export function unitsOf(state, part) {
@@ -80,7 +80,7 @@ export function stateSpace() {
       }
     }
     const isWhole = size === 3 && part === "hidden" && !states[0].context;
-    const fixed = isWhole ? fixedPoints(mapOf(network, map), gridPoints(box, STARTS_SPACE), box) : [];
+    const fixed = isWhole ? fixedPoints(mapOf(network, map), gridPoints(box, SPACE_STARTS), box) : [];
     words.replaceChildren(...fixed.map((point) => element("li", {}, inWords(point))));
     node.tabIndex = labels.length === 3 ? 0 : -1;
     node.classList.toggle("turns", labels.length === 3);
@@ -88,9 +88,9 @@ export function stateSpace() {
   }
 
   function flat(context, width, height) {
-    const [right, bottom] = [width - EDGES_FLAT.right, height - EDGES_FLAT.bottom];
-    const x = linear(cached.box[0], [EDGES_FLAT.left, right]);
-    const y = linear(cached.box[1], [bottom, EDGES_FLAT.top]);
+    const [right, bottom] = [width - FLAT_EDGES.right, height - FLAT_EDGES.bottom];
+    const x = linear(cached.box[0], [FLAT_EDGES.left, right]);
+    const y = linear(cached.box[1], [bottom, FLAT_EDGES.top]);
     context.font = "12px system-ui, sans-serif";
     context.strokeStyle = themeColour("--grid");
     context.fillStyle = themeColour("--soft");
@@ -99,18 +99,18 @@ export function stateSpace() {
     context.textBaseline = "middle";
     context.textAlign = "center";
     for (const tick of x.ticks()) {
-      context.strokeRect(x(tick), EDGES_FLAT.top, 0, bottom - EDGES_FLAT.top);
+      context.strokeRect(x(tick), FLAT_EDGES.top, 0, bottom - FLAT_EDGES.top);
       context.fillText(readable(tick), x(tick), bottom + 12);
     }
-    context.fillText(cached.labels[0], (EDGES_FLAT.left + right) / 2, height - 10);
+    context.fillText(cached.labels[0], (FLAT_EDGES.left + right) / 2, height - 10);
     context.textAlign = "right";
     for (const tick of y.ticks()) {
-      context.strokeRect(EDGES_FLAT.left, y(tick), right - EDGES_FLAT.left, 0);
-      context.fillText(readable(tick), EDGES_FLAT.left - 5, y(tick));
+      context.strokeRect(FLAT_EDGES.left, y(tick), right - FLAT_EDGES.left, 0);
+      context.fillText(readable(tick), FLAT_EDGES.left - 5, y(tick));
     }
     context.save();
     context.textAlign = "center";
-    context.translate(9, (EDGES_FLAT.top + bottom) / 2);
+    context.translate(9, (FLAT_EDGES.top + bottom) / 2);
     context.rotate(-Math.PI / 2);
     context.fillText(cached.labels[1], 0, 0);
     context.restore();
@@ -195,7 +195,7 @@ export function stateSpace() {
     if (!direction || !turns()) return;
     event.preventDefault();
     event.stopPropagation();
-    turn(TURN * direction[0], TURN * direction[1]);
+    turn(TURN_STEP * direction[0], TURN_STEP * direction[1]);
   });
   return {
     node: element("div", {}, node, words),

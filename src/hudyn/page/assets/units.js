@@ -3,9 +3,9 @@
 import { COLOURS, element, readable, themeColour } from "./plot.js";
 
 const MOST_UNITS = 16; // rows of a map
-const ROW = 20; // pixels
-const NARROWEST = 5; // column, in pixels
-const HEAD = 18; // pixels, of the row of symbols
+const UNIT_ROW = 20; // pixels
+const NARROWEST_COLUMN = 5; // column, in pixels
+const SYMBOL_ROW = 18; // pixels, of the row of symbols
 
 /** The `number` units of [states] that vary most, in order. */
 export function mostVaried(states, number) {
@@ -41,16 +41,16 @@ export function unitMap(group, jump) {
     element("div", { class: "film" }, picture, cursor));
   const scale = element("span", { class: "scale" });
   const note = element("p", { class: "note" });
-  const node = element("div", { class: "panel unitmap" }, element("h4", {}, title(group.name), scale), element("div", { class: "heat" }, names, around), note);
+  const node = element("div", { class: "panel unitmap" }, element("h4", {}, groupTitle(group.name), scale), element("div", { class: "heat" }, names, around), note);
   let shown = null;
-  let column = NARROWEST;
+  let column = NARROWEST_COLUMN;
 
   const paint = () => {
     const { states, symbols, alphabet } = shown.scene;
     const room = around.clientWidth;
     if (!room) return;
-    column = Math.max(NARROWEST, Math.min(34, Math.floor(room / symbols.length)));
-    const [width, height] = [Math.max(1, column * symbols.length), HEAD + ROW * shown.units.length];
+    column = Math.max(NARROWEST_COLUMN, Math.min(34, Math.floor(room / symbols.length)));
+    const [width, height] = [Math.max(1, column * symbols.length), SYMBOL_ROW + UNIT_ROW * shown.units.length];
     const density = Math.min(2, globalThis.devicePixelRatio || 1);
     [picture.width, picture.height] = [width * density, height * density];
     [picture.style.width, picture.style.height] = [`${width}px`, `${height}px`];
@@ -65,7 +65,7 @@ export function unitMap(group, jump) {
         const value = group.of(states[place + 1])[unit];
         context.fillStyle = value < 0 ? COLOURS[0] : COLOURS[1];
         context.globalAlpha = Math.min(1, Math.abs(value) / shown.largest) || 0;
-        context.fillRect(place * column, HEAD + line * ROW + 1, column - gap, ROW - 2);
+        context.fillRect(place * column, SYMBOL_ROW + line * UNIT_ROW + 1, column - gap, UNIT_ROW - 2);
       });
     });
     context.globalAlpha = 1;
@@ -85,7 +85,7 @@ export function unitMap(group, jump) {
 
   const placeUnder = (event) => {
     const bounds = picture.getBoundingClientRect();
-    return [Math.floor((event.clientX - bounds.left) / column), Math.floor((event.clientY - bounds.top - HEAD) / ROW)];
+    return [Math.floor((event.clientX - bounds.left) / column), Math.floor((event.clientY - bounds.top - SYMBOL_ROW) / UNIT_ROW)];
   };
   picture.addEventListener("pointermove", (event) => {
     const [place, line] = placeUnder(event);
@@ -118,6 +118,6 @@ export function unitMap(group, jump) {
   };
 }
 
-function title(name) {
+function groupTitle(name) {
   return `${name[0].toUpperCase()}${name.slice(1)}${name === "hidden" || name === "context" ? " units" : ""} `;
 }
