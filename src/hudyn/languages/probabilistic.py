@@ -30,6 +30,7 @@ class ProbabilisticAutomaton:
         entropy: entropy rate of the endless text of words, in nats per symbol.
         targets: state that each symbol leads to, int64 [states, alphabet]; -1 where the symbol cannot come. Words begin
             and end in state 0.
+        probabilities: probability of each symbol in each state, [states, alphabet].
         labels: number that stands for each state in a text, [states].
 
     Raises:
@@ -60,11 +61,11 @@ class ProbabilisticAutomaton:
         shape = len(states), len(self.alphabet)
         self.targets = np.full(shape, -1)
         self.targets[sources, symbols] = targets
-        self._probabilities = np.zeros(shape)
-        self._probabilities[sources, symbols] = probabilities
-        self._determined = self._probabilities.max(axis=1) == 1
+        self.probabilities = np.zeros(shape)
+        self.probabilities[sources, symbols] = probabilities
+        self._determined = self.probabilities.max(axis=1) == 1
         self.labels = np.array([label(state) for state in states], dtype=float)
-        cumulative = self._probabilities.cumsum(axis=1)
+        cumulative = self.probabilities.cumsum(axis=1)
         cumulative[cumulative >= cumulative[:, -1:]] = np.inf  # rounding may leave the last just under 1
         self._thresholds = np.ascontiguousarray(cumulative[:, :-1].T)  # [alphabet - 1, states]
         if 0 not in targets:
@@ -117,7 +118,7 @@ class ProbabilisticAutomaton:
         encoded = encode(symbols, self.alphabet)
         states = self._states(encoded)
         if len(states) < len(symbols):
-            allowed = self._probabilities[states[-1] if states else 0] > 0
+            allowed = self.probabilities[states[-1] if states else 0] > 0
             raise misplaced(symbols, len(states), [self.alphabet[symbol] for symbol in np.flatnonzero(allowed)])
         return self._annotated(encoded, np.array(states, dtype=np.int64))
 
@@ -154,7 +155,7 @@ class ProbabilisticAutomaton:
         starts = np.append(0, np.flatnonzero(states == 0) + 1)
         return Text(
             symbols,
-            self._probabilities.take(states, axis=0),
+            self.probabilities.take(states, axis=0),
             self.labels[states],
             self._determined[states],
             starts[starts < len(symbols)],

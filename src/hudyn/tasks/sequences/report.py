@@ -77,7 +77,7 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
     return Artifacts(
         tables=tables,
         figures=figures,
-        files={"tables/trace.txt": trace, VIEW: as_file(sequence_view(study))},
+        files={"tables/trace.txt": trace, VIEW: as_file(sequence_view(study, _example(study.data)))},
         words={"trace": trace},
         summary={
             "evaluation": {
