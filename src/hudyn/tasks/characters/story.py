@@ -33,7 +33,8 @@ TABLES = {
     "confusions": "The mistakes of every network, the most frequent first.",
     "classes": "Precision (the share of the images given a class that belong to it) and recall (the share of a class's "
     "images that are given it).",
-    "mistakes": "The mistakes that each network makes with the highest probability; `image` is its place in the test set.",
+    "mistakes": "The mistakes that each network makes with the highest probability; image is the number in the test "
+    "set.",
     "parameters": "The independent parameters of each layer, with the arithmetic.",
     "members": "Every network with its seed and measures.",
 }
