@@ -20,6 +20,7 @@ from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Table
 from hudyn.tasks.base import Study
 from hudyn.tasks.characters.data import KMNISTDataModule
 from hudyn.tasks.characters.module import ImageClassifier
+from hudyn.tasks.characters.story import characters_story
 from hudyn.tasks.characters.view import characters_view
 from hudyn.tasks.views import VIEW, as_file
 
@@ -49,6 +50,7 @@ def report_characters(study: Study[ImageClassifier, KMNISTDataModule]) -> Artifa
                 "parameters": layers,
             }
         },
+        story=characters_story(study),
     )
 
 

@@ -19,6 +19,7 @@ from hudyn.networks import GridMLP, layer_parameters
 from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Table
 from hudyn.tasks.base import cell
 from hudyn.tasks.check.module import CheckStudy
+from hudyn.tasks.check.story import check_story
 from hudyn.tasks.check.view import check_view
 from hudyn.tasks.snapshots import with_parameters
 from hudyn.tasks.views import VIEW, as_file
@@ -75,6 +76,7 @@ def report_check(study: CheckStudy, animation: bool = False) -> Artifacts:
                 "parameters": layers,
             }
         },
+        story=check_story(study),
     )
 
 
