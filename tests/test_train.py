@@ -1,6 +1,7 @@
 """Runs from the command line to their results, on the small set."""
 
 import csv
+import html
 import json
 import math
 import os
@@ -45,9 +46,10 @@ def test_every_experiment_runs_briefly(command, experiment):
     assert outcome.status == 0, outcome.err
     assert outcome.results["status"] == "done"
     assert outcome.results["experiment"] == experiment
-    heading = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text().splitlines()[:6]
-    assert any(f"python train.py experiment={experiment}" in line for line in heading)
-    assert any("Expected:" in line for line in heading)
+    path = ROOT / "conf" / "experiment" / f"{experiment}.yaml"
+    assert any(f"# python train.py experiment={experiment}" in line for line in path.read_text().splitlines()[:6])
+    expected = OmegaConf.load(path).expected  # its own, not that of an experiment it builds on
+    assert f"Expected: {expected}" in html.unescape((outcome.folder / "report.html").read_text())
 
 
 def test_the_experiments_follow_the_recipe(command):

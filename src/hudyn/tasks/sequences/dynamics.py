@@ -30,8 +30,9 @@ from hudyn.figures.style import as_gif, as_svg
 from hudyn.languages import Countable, HasAutomaton, HasStateNames
 from hudyn.languages.moore import difference
 from hudyn.networks import RecurrentNetwork
-from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Table
+from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Story, Table
 from hudyn.tasks.sequences.module import SequenceStudy
+from hudyn.tasks.sequences.story import FIGURES, TABLES, captions, how, kinds
 from hudyn.tasks.snapshots import with_parameters
 
 SNAPSHOTS = 24  # at which eigenvalues are followed, and frames of the animation, two seconds of it
@@ -83,7 +84,7 @@ def report_dynamics(
     """
     members = _members(study)
     best = members[study.best]
-    excess = study.results["test/excess"].values.tolist()
+    excess, solved = (study.results[f"test/{name}"].values.tolist() for name in ("excess", "solved"))
     shares = survey([member.analysis.verdict for member in members], excess)
     sentences = [*_sentences_on_all(members, best, shares), *best.analysis.explanation]
     if learner:
@@ -91,7 +92,7 @@ def report_dynamics(
     machine = best.analysis.automaton.machine
     figures: dict[str, Drawn] = {}
     files: dict[str, Content] = {"tables/automaton.dot": dot(machine), "tables/automaton.mmd": mermaid(machine)}
-    if draw_unsolved or study.results["test/solved"].values[study.best]:
+    if draw_unsolved or solved[study.best]:
         networks, updates = _course(study, best.analysis.network)
         figures = _figures(best, networks, updates)
         for share in shares:
@@ -99,12 +100,20 @@ def report_dynamics(
                 prefix = f"exemplar_{str(share.kind).replace(' ', '_')}_"
                 figures |= _mechanism_figures(members[share.exemplar], prefix)
         files |= _files(best, networks, updates, animation)
+    tables = _tables(members, best)
+    who = "The network" if len(members) == 1 else f"The best network, seed {best.seed},"
     return Artifacts(
-        tables=_tables(members, best),
+        tables=tables,
         figures=figures,
         files=files,
         words={"dynamics": "\n\n".join(sentences)},
         summary={"dynamics": _summary(members, best, shares, sentences)},
+        story=Story(
+            how=how(best.analysis, who),
+            kinds=kinds([member.analysis.verdict for member in members], solved),
+            figures=captions(figures, FIGURES),
+            tables=captions(tables, TABLES),
+        ),
     )
 
 

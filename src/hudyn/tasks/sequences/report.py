@@ -15,9 +15,10 @@ from hudyn.figures.success import success_curves
 from hudyn.figures.trajectories import time_course
 from hudyn.languages import Countable
 from hudyn.networks import RecurrentNetwork, Trajectory, layer_parameters
-from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Table
+from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Story, Table
 from hudyn.tasks.sequences.data import SequenceDataModule
 from hudyn.tasks.sequences.module import SequenceStudy
+from hudyn.tasks.sequences.story import FIGURES, TABLES, answer, captions
 from hudyn.tasks.sequences.view import sequence_view
 from hudyn.tasks.views import VIEW, as_file
 
@@ -88,6 +89,11 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
                 "parameters": layers,
             }
         },
+        story=Story(
+            answer=answer(language, results, study.module.max_n),
+            figures=captions(figures, FIGURES),
+            tables=captions(tables, TABLES),
+        ),
     )
 
 

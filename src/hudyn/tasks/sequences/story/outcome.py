@@ -1,0 +1,71 @@
+"""The outcome of a run on sequences, in a sentence."""
+
+from collections.abc import Mapping, Sequence
+
+from hudyn.dynamics.verdict import Verdict
+from hudyn.languages import Countable, Language
+from hudyn.metrics.measure import Measure
+from hudyn.tasks.sequences.story.wording import language_name
+
+
+def kinds(verdicts: Sequence[Verdict | None], solved: Sequence[float]) -> list[str]:
+    """What each member turned out to be: its kind, or if the language has no verdict, whether it solves the task."""
+    return [
+        str(verdict.kind) if verdict and verdict.kind else "solved" if success else "not solved"
+        for verdict, success in zip(verdicts, solved, strict=True)
+    ]
+
+
+def answer(language: Language, results: Mapping[str, Measure], most: int) -> str:
+    """The outcome of a run.
+
+    Args:
+        language: that the members were trained on.
+        results: measures by name: ``test/solved``, ``test/excess`` and, for a counting language, ``test/longest``.
+        most: where the search for N* ends.
+    """
+    solved = results["test/solved"]
+    if isinstance(language, Countable):
+        done = f"every determined symbol of {language_name(language)} up to n = {language.max_n}"
+        return f"{_share(solved, 'predict', done)}; {_how_far(results['test/longest'], most)}."
+    done = "every legal symbol a higher probability than every illegal one"
+    whose = "its" if len(solved) == 1 else "the median network's"
+    excess = f"{results['test/excess'].median:.3f} nats per symbol above the entropy, {language.entropy:.3f}"
+    sentence = f"{_share(solved, 'give', done)}; {whose} cross-entropy is {excess}"
+    recalled = results.get("test/long_range_accuracy")
+    if recalled is not None:
+        share = f"{100 * recalled.median:.0f} %"
+        sentence += f", and it recalls the symbol from the beginning of a word in {share} of cases"
+    return f"{sentence}."
+
+
+def _share(solved: Measure, verb: str, what: str) -> str:
+    """How many networks do something: ``42 of 64 networks (66 %, 95 % interval 53–76 %) predict every symbol``."""
+    number, members = int(solved.known.sum()), len(solved)
+    if members == 1:
+        return f"The network {verb}s {what}" if number else f"The network does not {verb} {what}"
+    low, high = (f"{100 * bound:.0f}" for bound in solved.interval or (0, 1))
+    interval = f"95 % interval {low}–{high} %"
+    if number == members:
+        return f"All {members} networks ({interval}) {verb} {what}"
+    if number == 0:
+        return f"None of {members} networks ({interval}) {verb}s {what}"
+    return f"{number} of {members} networks ({100 * solved.mean:.0f} %, {interval}) {verb}{'s' * (number == 1)} {what}"
+
+
+def _how_far(longest: Measure, most: int) -> str:
+    """How far the networks count."""
+
+    def reached(value: float) -> str:
+        return f"to n = {value:,g}{', where the search ends' if value >= most else ''}"
+
+    median, largest = longest.median, longest.max
+    if len(longest) == 1:
+        return f"it counts {reached(largest)}" if largest else "it does not predict even the word of n = 1"
+    if not largest:
+        return "no network predicts even the word of n = 1"
+    if median == largest:
+        return f"the median network and the best count {reached(largest)}"
+    if not median:
+        return f"the median network does not predict even the word of n = 1, the best counts {reached(largest)}"
+    return f"the median network counts {reached(median)}, the best {reached(largest)}"

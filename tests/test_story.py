@@ -1,0 +1,279 @@
+"""What the page tells of sequences in words: true of networks set by hand, and of trained ones, figure by figure."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from hudyn.dynamics import analyse
+from hudyn.dynamics.verdict import Kind, Verdict
+from hudyn.languages import Counting, Dyck, FiniteState
+from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
+from hudyn.tasks.sequences.story import FIGURES, TABLES, answer, captions, how, kinds
+from hudyn.tasks.sequences.story.explanation import MOST_WORDS
+
+ANBN = Counting([1, 1])
+NUMBER = r"(−?\d+\.\d\d)"
+GRAMMAR = {
+    "start": [{"symbol": "a", "to": "one"}, {"symbol": "b", "to": "other"}],
+    "one": [{"symbol": "c", "to": "after_a"}],
+    "other": [{"symbol": "c", "to": "after_b"}],
+    "after_a": [{"symbol": "a", "to": "end"}],
+    "after_b": [{"symbol": "b", "to": "end"}],
+}
+
+
+def words(paragraphs):
+    return len(" ".join(paragraphs).split())
+
+
+def found(pattern, text):
+    """The groups of the only place where a pattern is found, as numbers where they are."""
+    (match,) = re.finditer(pattern, text)
+    return [float(group.replace("−", "-").replace(",", "")) for group in match.groups()]
+
+
+def predicted(network, language, text):
+    """Probabilities after each symbol of a text, [length, alphabet], and the states before it and after each symbol."""
+    symbols = torch.tensor([[language.alphabet.index(symbol) for symbol in text]])
+    with torch.no_grad():
+        run = network.run(symbols)
+        start = torch.cat(network.initial_state(1), dim=1)
+    return run.logits[0].softmax(-1).numpy(), torch.cat([start, run.states[0]]).numpy()
+
+
+def block(place, ratio, n):
+    return "ab"[place] * (ratio * n)
+
+
+# How it does it --------------------------------------------------------------------------------------------------
+
+
+def test_a_counter_in_a_cell():
+    text = "\n".join(how(analyse(CountingLSTM(4), ANBN, most=20), "The best network, seed 3,"))
+    assert text.startswith("The best network, seed 3, counts up to n = 20 in its context units, in equal steps")
+    assert "Context unit 1 counts the b's: it rises by 1.00 with each a and falls by 1.00 with each b." in text
+    assert "its gates are on average: input 1.00, forget 1.00, output 1.00 (0 is closed, 1 open)" in text
+    assert "its candidate is −1.00" in text
+    assert "b has at least 99 % until the last b, a at least 99 % then" in text
+    assert "makes no mistake up to n = 20, where the search ends." in text
+
+
+def test_a_cell_that_drifts_says_where_and_why_it_ends():
+    network = CountingLSTM(4)
+    network.input_weight.data[2 * network.hidden_size, 1] = -np.arctanh(0.97)
+    analysis = analyse(network, ANBN, most=60)
+    text = "\n".join(how(analysis))
+    assert analysis.verdict.kind is Kind.LINEAR
+    assert "falls by 0.97 with each b" in text
+    assert "What limits it is drift: context unit 1 ends the b's 0.03 higher with each n." in text
+    assert found(r"It first errs at n = (\d+)", text) == [analysis.longest + 1]
+
+
+def test_a_counter_by_distances():
+    network = CountingSRN(4)
+    analysis = analyse(network, ANBN, most=60)
+    text = "\n".join(how(analysis))
+    assert f"counts up to n = {analysis.longest} by distances" in text
+    assert "each a multiplies the distance from one fixed point by 0.50" in text
+    assert "each b multiplies the distance from another by 2.00" in text
+    assert "the b's undo what the a's did: 0.50 × 2.00 = 1.00." in text
+    assert "hidden unit 1 falls from 1.00 to" in text
+    assert f"the {analysis.longest + 1}th a moves the state by less than 0.01" in text
+
+
+def test_two_b_undo_each_a():
+    verdict_of = pytest.importorskip("tests.test_verdict").by_fixed_points
+    analysis = analyse(verdict_of(0.25, 2, threshold=0.18), Counting([1, 2]), most=30)
+    assert "0.25 × 2.00² = 1.00." in how(analysis)[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The analysis of an SRN with two hidden units that has learnt a^n b^2n."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("story"))
+        run = hudyn.train("srn_anb2n", *LEARNING, "~report.evaluation", "~report.dynamics", members=8)
+        analysis = analyse(run.network(), run.language)
+    assert analysis.verdict.kind is not Kind.UNSOLVED
+    return analysis
+
+
+def test_every_figure_of_a_trained_network(trained):
+    """Each is measured again here, as the network reads the words."""
+    network, language = trained.network, trained.language
+    text = "\n".join(how(trained))
+    probabilities, states = predicted(network, language, 2 * word(4))
+    second, chances = states[12:], probabilities[12:]
+
+    checked = 0
+    for place, phase in enumerate(re.findall(r"While [ab]'s are read[^.]*(?:\.\d[^.]*)*\.", text)):
+        values = second[1:5] if place == 0 else second[5:]
+        for unit, verb, first, last in re.findall(rf"unit (\d) (rises|falls) [^,]*?,? ?from {NUMBER} to {NUMBER}", phase):
+            course = values[:, int(unit) - 1]
+            assert (course[-1] > course[0]) == (verb == "rises")
+            assert [as_number(first), as_number(last)] == pytest.approx([course[0], course[-1]], abs=0.0051)
+            checked += 1
+        for unit, low, high in re.findall(rf"unit (\d) (?:swings|varies) between {NUMBER} and {NUMBER}", phase):
+            course = values[:, int(unit) - 1]
+            assert [as_number(low), as_number(high)] == pytest.approx([course.min(), course.max()], abs=0.0051)
+            checked += 1
+        for unit, middle, last in re.findall(rf"unit (\d) (?:rises|falls) to {NUMBER}, then \w+ to {NUMBER}", phase):
+            course = values[:, int(unit) - 1]
+            assert as_number(last) == pytest.approx(course[-1], abs=0.0051)
+            assert np.abs(course - as_number(middle)).min() < 0.0051
+            checked += 1
+        checked += len(re.findall(r"unit \d stays near", phase))
+    assert checked == 4
+
+    first, after_one, exact, end, after_all, certain = found(
+        r"probability of b goes from (\d+) % \(exact: (\d+) %\) after (one) a to (\d+) % \(exact: (\d+) %\) after (\d)", text
+    )
+
+
+def test_the_automaton_of_a_grammar():
+    language = FiniteState(GRAMMAR, "start", "end", long_range=["after_a", "after_b"])
+    analysis = analyse(AutomatonSRN(GRAMMAR, "start", "end"), language)
+    text = "\n".join(how(analysis))
+    assert text.startswith("The network has learnt the language: every legal symbol is likelier than every illegal one")
+    states = len(language.automaton())
+    assert f"act as an automaton of {states} states: after every word it expects the same symbols" in text
+    assert "recalls the symbol from the beginning of the word in 100 % of cases" in text
+    _, states = predicted(analysis.network, language, "acabcb")
+    apart = np.linalg.norm(states[2] - states[5])
+    assert found(rf"the states after_a and after_b, .* are {NUMBER} apart", text) == [pytest.approx(apart, abs=0.006)]
+
+
+def test_a_grammar_that_is_not_remembered():
+    """A network that sees the last symbol alone cannot recall the first."""
+    language = FiniteState(GRAMMAR, "start", "end", long_range=["after_a", "after_b"])
+    network = SRN(3, 3, init_std=0)
+    network.input_weight.data[:] = 2 * torch.eye(3)
+    network.output.weight.data[:] = torch.tensor([[1.0, 1, 3], [1, 1, 2], [3, 3, -3]])
+    text = "\n".join(how(analyse(network, language)))
+    assert text.startswith("The network has not learnt the whole language.")
+    probabilities, _ = predicted(network, language, "bc")
+    a, b = probabilities[1, :2]
+    assert f"errs is bc: b, which can follow, gets {100 * b:.0f} %, and a, which cannot, gets {100 * a:.0f} %." in text
+    assert "recalls the symbol from the beginning of the word in" in text
+    assert "are less than 0.01 apart" in text
+
+
+def test_an_untrained_network_has_learnt_nothing():
+    torch.manual_seed(0)
+    text = "\n".join(how(analyse(SRN(2, 2), Counting([1, 2]))))
+    assert text.startswith("The network has not learnt to count a^n b^2n. Whatever it has read, it predicts nearly the")
+    a, b = found(r"nearly the same: a (\d+) %, b (\d+) %", text)
+    assert a + b == pytest.approx(100, abs=1)
+    assert "It first errs at n = 1: after" in text
+
+
+def test_what_a_network_has_learnt_that_does_not_count():
+    """It always expects b after b."""
+    network = SRN(2, 2, init_std=0)
+    network.input_weight.data[:] = 2 * torch.eye(2)
+    network.output.weight.data[:] = torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+    text = "\n".join(how(analyse(network, Counting([1, 2]))))
+    assert "While b's are to come, it predicts b in 100 % of cases; after the last b, it predicts a in 0 %." in text
+    probabilities, _ = predicted(network, ANBN, "abb")
+    assert f"after ab² it predicts b ({100 * probabilities[2, 1]:.0f} %) instead of a" in text
+    assert "At the end of a⁴b⁸, the last b hardly moves the state: by less than 0.01." in text
+
+
+@pytest.mark.parametrize(
+    ("build", "language"),
+    [
+        (lambda: SRN(5, 6, init_std=1.0), Counting([1, 1, 1, 1, 1])),
+        (lambda: LSTM(5, 6), Counting([1, 1, 1, 1, 1])),
+        (lambda: GRU(2, 1), ANBN),
+        (lambda: SRN(2, 1), Counting([1, 1], 1)),
+        (lambda: SRN(2, 2, init_std=1.0), Dyck()),
+        (lambda: LSTM(2, 2, peepholes=True), Counting([2, 1], 12)),
+    ],
+)
+def test_every_network_is_explained_in_at_most_200_words(build, language):
+    torch.manual_seed(0)
+    paragraphs = how(analyse(build(), language))
+    assert 0 < words(paragraphs) <= MOST_WORDS
+    assert "nan" not in " ".join(paragraphs)
+    assert all(re.match(r"[A-Z].*\.$", paragraph) for paragraph in paragraphs)
+
+
+# The outcome -----------------------------------------------------------------------------------------------------
+
+
+def results(solved, **values):
+    measures = {f"test/{name}": Measure(torch.tensor(value, dtype=torch.float64)) for name, value in values.items()}
+    return measures | {"test/solved": Measure(torch.tensor(solved), MeasureKind.RATE)}
+
+
+@pytest.mark.parametrize(
+    ("solved", "longest", "sentence"),
+    [
+        ([True] * 42 + [False] * 22, [4] * 40 + [5, 5] + [0] * 22,
+         "42 of 64 networks (66 %, 95 % interval 53–76 %) predict every determined symbol of a^n b^2n up to n = 4; the "
+         "median network counts to n = 4, the best to n = 5."),
+        ([True, True], [1000, 1000],
+         "All 2 networks (95 % interval 34–100 %) predict every determined symbol of a^n b^2n up to n = 4; the median "
+         "network and the best count to n = 1,000, where the search ends."),
+        ([False, False], [0, 0],
+         "None of 2 networks (95 % interval 0–66 %) predicts every determined symbol of a^n b^2n up to n = 4; no "
+         "network predicts even the word of n = 1."),
+        ([True, False, False], [6, 0, 0],
+         "1 of 3 networks (33 %, 95 % interval 6–79 %) predicts every determined symbol of a^n b^2n up to n = 4; the "
+         "median network does not predict even the word of n = 1, the best counts to n = 6."),
+        ([True], [8], "The network predicts every determined symbol of a^n b^2n up to n = 4; it counts to n = 8."),
+        ([False], [0], "The network does not predict every determined symbol of a^n b^2n up to n = 4; it does not "
+         "predict even the word of n = 1."),
+    ],
+)  # fmt: skip
+def test_the_outcome_of_counting(solved, longest, sentence):
+    assert answer(Counting([1, 2]), results(solved, longest=longest), 1000) == sentence
+
+
+def test_the_outcome_of_another_language():
+    language = Dyck()
+    told = answer(language, results([True, False, False], excess=[0.1, 0.2, 0.3]), 1000)
+    assert told.startswith("1 of 3 networks (33 %, 95 % interval 6–79 %) gives every legal symbol a higher probability")
+    assert told.endswith(
+        f"the median network's cross-entropy is 0.200 nats per symbol above the entropy, {language.entropy:.3f}."
+    )
+    told = answer(language, results([False], excess=[0.1], long_range_accuracy=[0.5]), 1000)
+    assert told.startswith("The network does not give every legal symbol")
+    assert told.endswith("recalls the symbol from the beginning of a word in 50 % of cases.")
+
+
+def test_kinds():
+    verdicts = [Verdict(Kind.MEMORISER), Verdict(None, "no counting"), None]
+    assert kinds(verdicts, [1.0, 1.0, 0.0]) == ["memoriser", "solved", "not solved"]
+
+
+# In a run --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_tells_its_story(command):
+    outcome = command(
+        "experiment=lstm_anb2nc3n", "trainer.max_steps=60", "data.evaluation_interval=30", "model.max_n=20",
+        "members=3", "data.evaluation_sequences=30", "report.dynamics.draw_unsolved=true",
+    )  # fmt: skip
+    page = outcome.results["page"]
+    assert page["answer"].startswith("None of 3 networks")
+    assert page["kinds"] == ["not solved"] * 3
+    assert page["how"][0].startswith("The best network, seed ")
+    drawn = {path.stem for path in (outcome.folder / "figures").glob("*.png")}
+    assert set(page["figures"]) == drawn
+    tables = {path.stem for path in (outcome.folder / "tables").glob("*.csv")}
+    assert set(page["tables"]) == tables - {"history"}
+    assert page["answer"] in (outcome.folder / "report.html").read_text()
+
+
+def test_captions_are_in_the_order_of_the_story():
+    names = ["counters", "exemplar_not_solved_phase_portrait", "phase_portrait", "of_ones_own"]
+    found = captions(names, FIGURES)
+    assert list(found) == ["phase_portrait", "counters", "exemplar_not_solved_phase_portrait"]
+    assert (
+        found["exemplar_not_solved_phase_portrait"] == f"The best of the kind “not solved”. {FIGURES['phase_portrait']}"
+    )
+    assert all(caption.endswith(".") for caption in (*FIGURES.values(), *TABLES.values()))
