@@ -39,7 +39,7 @@ def write_comparison(runs: Sequence[Run], target: Path) -> None:
             settings=Grid(["setting", *names], list(_different_settings(runs))),
             measures=Grid(["measure", *names], list(_measures(runs))),
             style=style(),
-            script=script("comparison"),
+            script=script("comparison_page"),
             data=base64.b64encode(as_file(_curves(runs, names))).decode(),
         )
     )

@@ -1,6 +1,5 @@
 // The comparison of runs: their curves over the updates in one drawing.
 
-import { unpacked } from "./arrays.js";
 import { COLOURS, chart, element, extent, line, shape } from "./plot.js";
 
 /** Colour and dashes of a run's curve: eight colours, then the same dashed. */
@@ -8,10 +7,10 @@ export function curveStyle(run) {
   return { stroke: COLOURS[run % COLOURS.length], dashes: run < COLOURS.length ? null : "7 4" };
 }
 
-/** The domain of the y axis of several curves, and whether it is logarithmic: losses are, unless one is 0 or less. */
+/** The domain of the y axis of several curves, and whether it is logarithmic: for losses of different magnitudes. */
 export function curvesDomain(name, curves) {
   const values = curves.flatMap(({ low, high }) => [...low, ...high]).filter((value) => value !== null);
-  const yLog = /loss|excess/.test(name) && values.every((value) => value > 0);
+  const yLog = /loss|excess/.test(name) && Math.min(...values) > 0 && Math.max(...values) > 50 * Math.min(...values);
   const [low, high] = extent(values, yLog ? 0 : 0.04);
   return { y: yLog ? [low * 0.9, high * 1.1] : [low, high], yLog };
 }
@@ -35,12 +34,14 @@ function overlaid(name, curves) {
   }
   for (const { run, updates: at, middle } of curves) {
     const { stroke, dashes } = curveStyle(run);
-    plot.append(shape("path", { class: "curve", d: line(at, finite(middle), x, y), stroke, "stroke-dasharray": dashes, "data-run": run }));
+    const d = line(at, finite(middle), x, y);
+    plot.append(shape("path", { class: "curve", d, stroke, "stroke-dasharray": dashes, "data-run": run }));
   }
   return root;
 }
 
-function showCurves(root, { runs, measures, curves }) {
+/** Shows a measure to choose, and the curves of the runs that have it. */
+export function showComparison(root, { runs, measures, curves }) {
   const area = element("div", { class: "panel" });
   const legend = element("ul", { class: "legend" });
   const draw = () => {
@@ -66,11 +67,3 @@ function swatch(run) {
   return shape("svg", { class: "swatch", width: 28, height: 10, "aria-hidden": "true" },
     shape("line", { x1: 0, x2: 28, y1: 5, y2: 5, stroke, "stroke-width": 3, "stroke-dasharray": dashes }));
 }
-
-const compared = await unpacked(document.getElementById("data").textContent.trim());
-if (compared.measures.length) {
-  const curvesSection = document.getElementById("curves");
-  showCurves(curvesSection.querySelector(".content"), compared);
-  curvesSection.hidden = false;
-}
-document.documentElement.dataset.ready = "true";
