@@ -128,12 +128,18 @@ def compared(*runs: Run) -> Block | None:
             network(run),
             _percent(run.metrics.get("train/accuracy")) or "",
             test_accuracy(run) or "",
-            f"{share:.2%}",
+            percent(share, 2),
             f"{share / before:.2f}" if before else "",
         ]
         for run, share, before in zip(known, wrong, [None, *wrong], strict=False)
     ]
-    columns = ["network", "training accuracy", "test accuracy", "mistakes on the test images", "times those above"]
+    columns = [
+        "network",
+        "training accuracy",
+        "test accuracy",
+        "mistakes on the test images",
+        "relative to the row above",
+    ]
     return Grid(columns, rows, "Accuracies after the last epoch.") if rows else None
 
 
@@ -167,12 +173,12 @@ def mistaken(run: Run, network: str) -> Block | None:
     first = found[0]
     back = count(first["choice"], first["target"], run)
     member = _best_member(run)
-    precise = int(np.argmin([_number(value) for value in member["precision"]]))
+    precise = int(np.nanargmin([_number(value) for value in member["precision"]]))
     return Text(
         [
             f"{network} takes {first['target']} for {first['choice']} most often, {first['count']} times, "
             f"and {first['choice']} for {first['target']} {back} times. "
-            f"Of the images that it calls {classes[precise]}, {_number(member['precision'][precise]):.0%} are "
+            f"Of the images that it calls {classes[precise]}, {percent(_number(member['precision'][precise]))} are "
             f"{classes[precise]}, the lowest share of all classes."
         ]
     )
@@ -303,7 +309,7 @@ def share_solved(run: Run) -> str | None:
     if measure is None or measure.interval is None:
         return None
     low, high = measure.interval
-    interval = f" (95 % interval {low:.0%} to {high:.0%})" if len(measure) > 1 else ""
+    interval = f" (95 % interval {percent(low)} to {percent(high)})" if len(measure) > 1 else ""
     return f"{int(measure.known.sum())} of {len(measure.known)} networks{interval}"
 
 
@@ -407,6 +413,15 @@ def best(run: Run) -> int:
     return int(run.record.parts.get("evaluation", {}).get("best_member", 0))
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share as people read it.
+
+    >>> percent(0.69531, 2)
+    '69.53 %'
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
 def _story(run: Run) -> dict[str, Any]:
     return run.record.parts.get("page", {})
 
@@ -415,8 +430,8 @@ def _percent(measure: Measure | None) -> str | None:
     """A share, with its range over several members."""
     if measure is None or not len(measure.known):
         return None
-    spread = f" ({measure.min:.2%} to {measure.max:.2%}, {len(measure)} networks)" if len(measure) > 1 else ""
-    return f"{measure.mean:.2%}{spread}".replace("%", " %")
+    low, high = percent(measure.min, 2), percent(measure.max, 2)
+    return percent(measure.mean, 2) + (f" ({low} to {high}, {len(measure)} networks)" if len(measure) > 1 else "")
 
 
 def _value(run: Run, name: str) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from hudyn.metrics.measure import Measure, MeasureKind
-from hudyn.page.answers import Grid
+from hudyn.page.answers import Grid, percent
 from hudyn.page.assets import script, style
 from hudyn.page.links import link, run_name
 from hudyn.page.run_page import environment, history
@@ -79,7 +79,7 @@ def _with_interval(measure: Measure | None) -> str:
         return ""
     if measure.kind is MeasureKind.RATE and measure.interval:
         low, high = measure.interval
-        return f"{measure.mean:.1%} ({low:.1%} to {high:.1%})".replace("%", " %")
+        return f"{percent(measure.mean, 1)} ({percent(low, 1)} to {percent(high, 1)})"
     if measure.quartiles is None:
         return number(measure.mean)
     low, middle, high = measure.quartiles
