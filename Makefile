@@ -9,7 +9,7 @@ SETTINGS = $(strip $(foreach name,$(OTHERS),$(if $(findstring command line,$(ori
 WHAT ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help install train eval test browser lint format bench tensorboard lock wheel clean
+.PHONY: help install train eval report test browser lint format bench tensorboard lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ train: $(INSTALLED) ## train: make train experiment=kmnist_conv
 
 eval: $(INSTALLED) ## evaluate a run: make eval run=outputs/...
 	@$(BIN)/python eval.py $(SETTINGS) $(ARGS)
+
+report: $(INSTALLED) ## write a run's page, compare runs, answer the assignment: make report assignment=outputs
+	@$(BIN)/python report.py $(SETTINGS) $(ARGS)
 
 test: $(INSTALLED) ## run the tests and doctests
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto $(ARGS)
@@ -52,7 +55,7 @@ format: $(INSTALLED) ## put the code into style
 bench: $(INSTALLED) ## measure against plain PyTorch: make bench ARGS="--only srn", make bench WHAT=growth
 	@$(BIN)/python benchmarks/$(WHAT).py $(ARGS)
 
-tensorboard: $(INSTALLED) ## look at the curves of all runs
+tensorboard: $(INSTALLED) ## look at curves, figures and settings of all runs
 	@$(BIN)/tensorboard --logdir outputs $(ARGS)
 
 lock: $(INSTALLED) ## choose the newest versions again and lock them (needs uv: pip install uv)

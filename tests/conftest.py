@@ -72,7 +72,7 @@ class Outcome:
 def command(
     small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Any:
-    """Runs train.py, by default kmnist_lin, eval.py or analyze.py in this process, on small data, under tmp_path."""
+    """Runs train.py (by default kmnist_lin) or another command in this process, on small data, under tmp_path."""
     monkeypatch.setenv("HUDYN_DATA", str(small_data))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gc.disable", lambda: None)  # in a process that goes on
@@ -89,7 +89,7 @@ def command(
         monkeypatch.setattr(sys, "path", list(sys.path))
         capsys.readouterr()
         try:
-            {"train": cli.train, "eval": cli.evaluate, "analyze": cli.analyze}[program]()
+            {"train": cli.train, "eval": cli.evaluate, "analyze": cli.analyze, "report": cli.report}[program]()
             status = 0
         except SystemExit as stopped:
             status = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)

@@ -1,5 +1,5 @@
-"""The commands train.py, eval.py and analyze.py: composing and checking a config, then handing it to `hudyn.run`."""
+"""The commands train.py, eval.py, analyze.py and report.py: checking what they are given, then handing it on."""
 
-from hudyn.cli.commands import analyze, evaluate, train
+from hudyn.cli.commands import analyze, evaluate, report, train
 
-__all__ = ["analyze", "evaluate", "train"]
+__all__ = ["analyze", "evaluate", "report", "train"]

@@ -1,4 +1,4 @@
-"""The commands: train.py, eval.py and analyze.py. torch is imported only once the command line is checked."""
+"""The commands: train.py, eval.py, analyze.py, report.py. torch is imported only once the command line is checked."""
 
 import os
 import sys
@@ -27,6 +27,11 @@ def evaluate() -> None:
 def analyze() -> None:
     """analyze.py: analyse what the networks of the run that ``run=<folder>`` names do, and how."""
     run_command(_analyze)
+
+
+def report() -> None:
+    """report.py: write a run's page again, compare runs, or answer the assignment's questions from its runs."""
+    run_command(_report)
 
 
 def _train() -> None:
@@ -108,6 +113,27 @@ def _analyze() -> None:
     analysis = analyse(run, config)
     show(analysis)
     say("\n".join(analysis.record.parts["dynamics"]["words"]))
+
+
+def _report() -> None:
+    from hudyn.cli.page_request import USAGE, page_request
+
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        leave(USAGE, 0)
+    request, mistakes = page_request(sys.argv[1:])
+    if mistakes:
+        leave("\n".join(mistakes), 2)
+    from hudyn.cli.pages import make_page
+    from hudyn.page.pdf import write_pdf
+    from hudyn.run.terminal import say
+
+    collect_garbage_again()
+    page, failed = make_page(request)
+    say(f"{page} is written.")
+    if request.pdf:
+        say(f"{write_pdf(page)} is written.")
+    if failed:
+        leave(f"{page} lacks {', '.join(failed)}, which failed.", 1)
 
 
 def _finished(command: str, may_change: tuple[str, ...]) -> "tuple[Run, DictConfig]":

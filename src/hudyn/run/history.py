@@ -14,6 +14,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from hudyn.metrics.measure import Measure
 from hudyn.run.callback import Cadence, RunCallback
+from hudyn.run.run import Run
 from hudyn.run.writer import write_csv
 from hudyn.tasks.base import AnyModule
 
@@ -32,6 +33,8 @@ HPARAMS = {
     "members": "members",
     "seed": "seed",
 }
+# The measures beside the objective in the HPARAMS tab, of all tasks: it takes the columns of one run for every run.
+COMPARED = ("test/accuracy", "test/loss", "test/excess", "test/longest", "test/solved", "train/solved")
 
 
 class History(RunCallback):
@@ -83,21 +86,7 @@ class History(RunCallback):
         self._started = time.monotonic()
         if resumed:
             return
-        settings = {name: OmegaConf.select(self.run.config, path) for name, path in HPARAMS.items()}
-        given = {
-            name: str(value) if OmegaConf.is_config(value) else value  # a list of numbers, one for each variant
-            for name, value in settings.items()
-            if value not in (None, -1)
-        }
-        for logger in trainer.loggers:
-            if not isinstance(logger, TensorBoardLogger):
-                logger.log_hyperparams(given)
-        if writer := tensorboard(trainer):
-            writer.add_text("config", textwrap.indent(OmegaConf.to_yaml(self.run.config), "    "), 0)
-            splits = pl_module.data.evaluated_splits
-            evaluated = {name: 0.0 for name in pl_module.measures(pl_module.data) if name.split("/")[0] in splits}
-            for part in hparams(given, evaluated):
-                writer._get_file_writer().add_summary(part)  # the public method opens an event file of its own
+        self._log_settings(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
         """Forget the last evaluation's results, so that none is taken for the next one's."""
@@ -135,6 +124,11 @@ class History(RunCallback):
         if self.rows:
             self._write(trainer, pl_module)
 
+    def on_test_start(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
+        """Log the settings of a run that trains nothing."""
+        if not pl_module.trained and self.run.record.run is None:
+            self._log_settings(trainer)
+
     def on_test_end(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
         """Log the measures that only the last evaluation takes."""
         logged = self._measures
@@ -149,12 +143,43 @@ class History(RunCallback):
         if self.rows:
             self._write(trainer, pl_module)
 
+    def _log_settings(self, trainer: Trainer) -> None:
+        """Log the settings by which runs are compared; into TensorBoard the config, too."""
+        config = self.run.config
+        chosen = {name: OmegaConf.select(config, path) for name, path in HPARAMS.items()} | self._swept()
+        given = {
+            name: str(value) if OmegaConf.is_config(value) else value  # a list of numbers, one for each variant
+            for name, value in chosen.items()
+            if value not in (None, -1)
+        }
+        for logger in trainer.loggers:
+            if not isinstance(logger, TensorBoardLogger):
+                logger.log_hyperparams(given)
+        if writer := tensorboard(trainer):
+            writer.add_text("config", textwrap.indent(OmegaConf.to_yaml(config), "    "), 0)
+            measures = dict.fromkeys([config.objective, *COMPARED], 0.0)
+            columns, *_ = hparams(dict.fromkeys(HPARAMS, 0.0) | given, measures)
+            _, *session = hparams(given, {})
+            for part in (columns, *session):
+                writer._get_file_writer().add_summary(part)  # the public method opens an event file of its own
+
+    def _swept(self) -> dict[str, object]:
+        """The settings given to a job of a sweep, as far as `HPARAMS` does not name them."""
+        if not (self.run.folder.parent / "multirun.yaml").is_file():
+            return {}
+        known = (*HPARAMS, *HPARAMS.values())
+        values = {key: OmegaConf.select(self.run.config, key) for key in self.run.overrides if key not in known}
+        return {
+            key: self.run.overrides[key] if value is None or OmegaConf.is_dict(value) else value  # a group: its option
+            for key, value in values.items()
+        }
+
     def _log(self, trainer: Trainer, results: dict[str, Measure]) -> dict[str, float]:
         """Log results, but for the training losses, which are logged as they come; return all curves' values."""
         curves = {tag: value for name, measure in results.items() for tag, value in measure.curves(name).items()}
         shown = {tag: value for tag, value in curves.items() if not tag.startswith("train/loss")}
         for logger in trainer.loggers if shown else []:
-            logger.log_metrics(shown, step=trainer.global_step)
+            logger.log_metrics(shown, step=updates_made(trainer, self.run))
         return curves
 
     def _write(self, trainer: Trainer, pl_module: AnyModule) -> None:
@@ -184,6 +209,11 @@ class History(RunCallback):
     @property
     def _measures(self) -> list[str]:
         return list(dict.fromkeys(name for row in self.rows for name in row["results"]))
+
+
+def updates_made(trainer: Trainer, run: Run) -> int:
+    """Number of updates that the networks were trained for, also if `trainer` only evaluates them."""
+    return trainer.global_step or int(run.record.time.get("updates", 0))
 
 
 def tensorboard(trainer: Trainer) -> SummaryWriter | None:

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import CSVLogger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from hudyn.run.folder import atomic_write
 
 
 class RunLogger:
@@ -21,6 +25,8 @@ class RunLogger:
 class TensorBoard(RunLogger, TensorBoardLogger):
     """TensorBoard's event files, straight in the run's folder; no hp_metric, no hparams.yaml beside config.yaml.
 
+    A run has one file, and once it has been resumed, two: what was logged before is in the first.
+
     Args:
         save_dir: the run's folder.
     """
@@ -28,9 +34,24 @@ class TensorBoard(RunLogger, TensorBoardLogger):
     def __init__(self, save_dir: str) -> None:
         super().__init__(save_dir, name="", version="", default_hp_metric=False)
 
+    @rank_zero_only
     def continue_after(self, update: int) -> None:
-        """Let a resumed run replace what was logged after `update`."""
-        self._kwargs["purge_step"] = update + 1
+        """Keep what was logged up to `update`, in one file."""
+        from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+
+        def is_kept(record: bytes) -> bool:
+            return Event.FromString(record).step <= update
+
+        paths = sorted(Path(self.log_dir).glob("events.out.tfevents.*"))
+        if not paths:
+            return
+        with atomic_write(paths[0], "wb") as file:
+            writer = RecordWriter(file)
+            for path in paths:
+                for record in takewhile(is_kept, RawEventFileLoader(str(path)).Load()):
+                    writer.write(record)
+        for path in paths[1:]:
+            path.unlink()
 
     def save(self) -> None:
         """Write out what is waiting."""

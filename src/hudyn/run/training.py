@@ -25,7 +25,7 @@ from hudyn.page.run_page import write_page
 from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
 from hudyn.run.folder import claim_folder, rank, remove_unfinished
-from hudyn.run.history import History, tensorboard
+from hudyn.run.history import History, tensorboard, updates_made
 from hudyn.run.record import Status, environment
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
@@ -105,6 +105,7 @@ def evaluate(run: Run, config: DictConfig) -> Run:
     module = study.module
     module.results = {name: measure for name, measure in run.metrics.items() if name.startswith("train/")}
     evaluation = _begin_under(run, "evaluations", config)
+    evaluation.record.time |= {name: value for name, value in run.record.time.items() if name == "updates"}
     with _recorded(evaluation), build_trainer(config, evaluation) as trainer:
         trainer.test(module, datamodule=study.data, verbose=False)
         evaluation.record.network["parameters"] = module.parameters_per_member
@@ -152,7 +153,7 @@ def _report(study: AnyStudy, config: DictConfig, run: Run, trainer: Trainer | No
     for report in reports:
         artifacts = report(study)
         assert isinstance(artifacts, Artifacts)
-        write(artifacts, run, writer, trainer.global_step if trainer else 0)
+        write(artifacts, run, writer, updates_made(trainer, run) if trainer else 0)
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from hudyn.run.run import Run
 from hudyn.run.side_by_side import run_side_by_side
 from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row
 
+LINE = 100  # characters
+
 
 def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = None, update: int = 0) -> None:
     """Write what a report produced, and add its summary to the run's record.
@@ -47,12 +49,18 @@ def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = No
         if tensorboard and path.exists():
             image = Summary.Image(encoded_image_string=path.read_bytes())
             tensorboard._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=name, image=image)]), update)
-    for name, text in artifacts.words.items():
-        if tensorboard:
-            tensorboard.add_text(name, textwrap.indent(text, "    "), update)
+    told = {"answer": artifacts.story.answer, "how": "\n\n".join(artifacts.story.how)}
+    for name, text in {**artifacts.words, **told}.items():
+        if tensorboard and text:
+            tensorboard.add_text(name, textwrap.indent(_wrapped(text), "    "), update)
     run.record.parts |= artifacts.summary
     run.record.parts["page"] = artifacts.story.after(run.record.parts.get("page", {}))
     run.save()
+
+
+def _wrapped(text: str) -> str:
+    """A text whose sentences are in lines that TensorBoard shows without scrolling; its tables stay as they are."""
+    return "\n".join(line if "  " in line else textwrap.fill(line, LINE) for line in text.splitlines())
 
 
 def _write_file(path: Path, content: Drawn | Content) -> None:

@@ -36,6 +36,11 @@ def as_file(view: Mapping[str, object]) -> bytes:
     return gzip.compress(text.encode(), mtime=0)
 
 
+def from_file(content: bytes) -> dict[str, Any]:
+    """What `as_file` wrote, with NumPy's arrays."""
+    return json.loads(gzip.decompress(content), object_hook=_decoded)
+
+
 def networks(study: Study[Any, Any], snapshots: Snapshots | None = None) -> dict[str, Any] | None:
     """The networks of all members.
 
@@ -86,3 +91,10 @@ def _encoded(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _decoded(part: dict[str, Any]) -> object:
+    """What `_encoded` wrote of an array."""
+    if "array" not in part:
+        return part
+    return np.frombuffer(base64.b64decode(part["data"]), part["array"]).reshape(part["shape"])
