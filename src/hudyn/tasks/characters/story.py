@@ -169,7 +169,8 @@ class Likeness:
     @property
     def pairs(self) -> Tensor:
         """The correlation of each unordered pair, [pairs]."""
-        first, second = torch.triu_indices(*self.correlations.shape, 1)
+        classes = len(self.correlations)
+        first, second = torch.triu_indices(classes, classes, offset=1)
         return self.correlations[first, second]
 
     @property
