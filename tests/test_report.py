@@ -387,7 +387,7 @@ shutil.copytree(pathlib.Path({all_runs!r}) / pathlib.Path(folder).parent.name / 
 """
 
 
-def test_what_is_missing_is_trained_first_and_failures_are_named(report, all_runs, outputs, monkeypatch, capfd):
+def test_what_is_missing_is_trained_first_and_failures_are_named(report, all_runs, outputs, monkeypatch):
     script = STAND_IN.format(all_runs=str(all_runs))
     monkeypatch.setattr("hudyn.cli.pages.TRAIN", [sys.executable, "-c", script])
     for name in ("kmnist_conv", "check_sigmoid", "srn_anb2n"):

@@ -50,7 +50,7 @@ def test_curves_of_an_experiment_lie_over_each_other(command):
     assert first.status == second.status == 0
     tags = [read(outcome.folder).Tags()["scalars"] for outcome in (first, second)]
     assert tags[0] == tags[1]
-    for tag in ("test/solved", "test/excess", "test/longest_max"):
+    for tag in ("test/solved", "test/excess", "test/excess_max"):
         assert [step for step, _ in points(first.folder, tag)] == [30, 60]  # updates
 
 

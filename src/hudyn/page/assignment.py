@@ -90,17 +90,17 @@ class Published:
     measured: Callable[[Run], str | None]
 
 
-KMNIST: dict[str, object] = {"data.dataset": "KMNIST"}
+KMNIST: Mapping[str, object] = {"data.dataset": "KMNIST"}
 WANTED = {
     "lin": Wanted("NetLin", "kmnist_lin", KMNIST),
     "full_100": Wanted(
         "NetFull with 100 hidden units",
         "kmnist_full",
-        KMNIST | {"model.network.hidden_size": 100},
+        {"model.network.hidden_size": 100, **KMNIST},
         ["model.network.hidden_size=100"],
         optional=True,
     ),
-    "full": Wanted("NetFull with 300 hidden units", "kmnist_full", KMNIST | {"model.network.hidden_size": 300}),
+    "full": Wanted("NetFull with 300 hidden units", "kmnist_full", {"model.network.hidden_size": 300, **KMNIST}),
     "conv": Wanted("NetConv", "kmnist_conv", KMNIST),
     "sigmoid": Wanted(
         "the network with 5 sigmoid units", "check_sigmoid", {"model.network.hidden_size": 5}, ["members=16"]

@@ -43,7 +43,7 @@ def write_page(run: Run) -> None:
             expected=run.config.get("expected") or "",
             figures=figures(run),
             pages=sorted(path.name for path in run.figures.glob("*.html")),
-            config=OmegaConf.to_yaml(run.config),
+            config=OmegaConf.to_yaml(run.config, resolve=True),
             style=style(),
             script=script("run_page"),
             data=base64.b64encode(as_file(data(run))).decode(),

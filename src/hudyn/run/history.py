@@ -156,7 +156,7 @@ class History(RunCallback):
             if not isinstance(logger, TensorBoardLogger):
                 logger.log_hyperparams(given)
         if writer := tensorboard(trainer):
-            writer.add_text("config", textwrap.indent(OmegaConf.to_yaml(config), "    "), 0)
+            writer.add_text("config", textwrap.indent(OmegaConf.to_yaml(config, resolve=True), "    "), 0)
             measures = dict.fromkeys([config.objective, *COMPARED], 0.0)
             columns, *_ = hparams(dict.fromkeys(HPARAMS, 0.0) | given, measures)
             _, *session = hparams(given, {})
