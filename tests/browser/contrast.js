@@ -28,9 +28,9 @@ for (const node of document.querySelectorAll("body *")) {
   if (!text || !isSeen || node.closest("script, style, title, noscript, .skip")) continue;
   const look = getComputedStyle(node);
   const inDrawing = node.closest("svg");
-  if (inDrawing && node.closest("[data-on-mark]")) continue;
+  const mark = inDrawing && node.parentElement.querySelector(":scope > circle, :scope > rect"); // that the text is on
   const one = luminance(rgba(inDrawing ? look.fill : look.color));
-  const other = luminance(behind(inDrawing ? inDrawing.parentElement : node));
+  const other = luminance(mark ? rgba(getComputedStyle(mark).fill) : behind(inDrawing ? inDrawing.parentElement : node));
   const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
   const size = parseFloat(look.fontSize);
   const large = size >= 24 || (size >= 18.66 && Number(look.fontWeight) >= 700);
