@@ -43,10 +43,10 @@ export function unmovedDrawing(ink, side) {
 
 function centreOfMass(ink, side) {
   let [total, x, y] = [0, 0, 0];
-  for (const [place, value] of ink.entries()) {
-    total += value;
-    x += value * ((place % side) + 0.5);
-    y += value * (Math.floor(place / side) + 0.5);
+  for (let place = 0; place < ink.length; place++) {
+    total += ink[place];
+    x += ink[place] * ((place % side) + 0.5);
+    y += ink[place] * (Math.floor(place / side) + 0.5);
   }
   return [x / total, y / total];
 }
@@ -94,7 +94,8 @@ export function drawingPad(change) {
   let isImage = false; // whether an image of the data is on the pad, which stays where it is
   const values = () => {
     const { data } = brush.getImageData(0, 0, PAD_SIDE, PAD_SIDE);
-    const all = Float32Array.from({ length: PAD_SIDE ** 2 }, (_, place) => data[4 * place] / 255);
+    const all = new Float32Array(PAD_SIDE ** 2);
+    for (let at = 0; at < all.length; at++) all[at] = data[4 * at] / 255;
     return (isImage ? unmovedDrawing : centredDrawing)(all, PAD_SIDE);
   };
   const show = () => {
