@@ -28,7 +28,7 @@ for (const node of document.querySelectorAll("body *")) {
   if (!text || !isSeen || node.closest("script, style, title, noscript, .skip")) continue;
   const look = getComputedStyle(node);
   const inDrawing = node.closest("svg");
-  const mark = inDrawing && node.parentElement.querySelector(":scope > circle, :scope > rect"); // that the text is on
+  const mark = inDrawing && [...node.parentElement.querySelectorAll(":scope > circle, :scope > rect")].at(-1); // under it
   const one = luminance(rgba(inDrawing ? look.fill : look.color));
   const other = luminance(mark ? rgba(getComputedStyle(mark).fill) : behind(inDrawing ? inDrawing.parentElement : node));
   const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
