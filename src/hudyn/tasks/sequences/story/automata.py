@@ -117,10 +117,10 @@ def _closest_states(analysis: Analysis, found: Predictions) -> list[str]:
             " or ".join(x for x, share in zip(language.alphabet, found.true[labels == label][0], strict=True) if share)
             for label in pair
         ]
-        what = f"{legal[0]} can follow in both" if legal[0] == legal[1] else f"{legal[0]} or {legal[1]} can follow"
+        what = f"{one} expects {legal[0]}, {other} {legal[1]}" if legal[0] != legal[1] else f"both expect {legal[0]}"
         sentences.append(
-            f"The language's states {one} and {other} ({what}) lie closest in the network: their means are "
-            f"{size(apart[pair])} apart, and network states lie {size(float(spread))} from their mean on average."
+            f"The language's states {one} and {other} ({what}) lie closest in the network: {size(apart[pair])} apart "
+            f"on average, while the network's states for each scatter by {size(float(spread))}."
         )
     distant = [label for label in language.long_range if label in means]
     if distant:

@@ -29,6 +29,7 @@ from hudyn.tasks.sequences.story.wording import (
 )
 
 BACK = 0.25  # distance from the state before the word, as a share of the word's extent, of a state that is back
+SHRUNK = 0.9  # of the second step in a block, below which the last step limits the count
 MINOR = 0.1  # change of a context unit per symbol, as a share of its largest one, that is not told
 GATES = "forget", "input", "candidate", "output"
 
@@ -97,9 +98,9 @@ def _opening(analysis: Analysis, language: Countable, verdict: Verdict, who: str
         case Kind.MONOTONE | Kind.OSCILLATING:
             return _by_distances(language, verdict, counts)
         case Kind.MEMORISER:
-            sentence = f"{counts}, the longest word in training, and no farther."
+            sentence = f"{counts}, as far as its training words, and no farther."
         case Kind.OTHER:
-            sentence = f"{counts}, beyond the longest word in training, n = {language.max_n}."
+            sentence = f"{counts}, beyond its training words, which end at n = {language.max_n}."
         case _:
             chance, run = percent(longest.end(0)[1]), longest.beginning(longest.bounds[1])
             other = language.alphabet[1]
@@ -109,7 +110,7 @@ def _opening(analysis: Analysis, language: Countable, verdict: Verdict, who: str
     states = len(analysis.automaton.machine)
     return [
         sentence,
-        f"Its states fall into groups that form exactly the automaton of the training words ({states} states).",
+        Aside(f"Its states fall into groups that form exactly the automaton of these words ({states} states)."),
     ]
 
 
@@ -137,7 +138,7 @@ def _unit_sentences(analysis: Analysis, language: Countable, longest: Reading) -
         values = longest.block(place)
         chosen = [0, 1] if is_planar else [int(found.read_back[:, place].argmax())]
         courses = " and ".join(f"{unit_text(found.units[unit])} {course(values[:, unit], symbol)}" for unit in chosen)
-        where = f" in the second word of {longest.word}{longest.word}" if place == 0 else ""
+        where = f" (in the second word of {longest.word}{longest.word})" if place == 0 else ""
         sentences = [f"While {symbol}'s are read{where}, {courses}."]
         if is_planar and (point := _point_sentence(analysis, symbol, values)):
             sentences.append(point)
@@ -155,7 +156,7 @@ def _open_prediction(language: Countable, longest: Reading) -> str:
     last = longest.bounds[1]
     true = language.annotate([longest.n]).probabilities[:, 1]
     first, end = (f"{percent(longest.probabilities[at, 1])} (exact: {percent(true[at])})" for at in (0, last - 1))
-    return Aside(f"So the probability of {other} goes from {first} after one {one} to {end} after {last}.")
+    return f"The probability of {other} goes from {first} after one {one} to {end} after {last}."
 
 
 def _point_sentence(analysis: Analysis, symbol: str, values: np.ndarray) -> str | None:
@@ -166,16 +167,16 @@ def _point_sentence(analysis: Analysis, symbol: str, values: np.ndarray) -> str 
     point = min(points, key=lambda point: float(np.linalg.norm(values - point.state, axis=1).mean()))
     away = np.linalg.norm(values - point.state, axis=1)
     where = f"the fixed point of {symbol} at ({', '.join(map(number_text, point.state.tolist()))})"
-    distances = f"it is {size(away[0])} away after the first {symbol} and {size(away[-1])} after the last"
+    distances = f"from {size(away[0])} to {size(away[-1])} away"
     if (np.diff(away) < 0).all() and away[-1] < away[0] / 2:
-        return f"The state approaches {where}: {distances}."
+        return Aside(f"The state approaches {where}, {distances}.")
     if (np.diff(away) > 0).all() and away[0] < away[-1] / 2:
-        return f"The state leaves {where}: {distances}."
+        return Aside(f"The state leaves {where}, {distances}.")
     sides, factor = (values - point.state)[-3:], float(point.eigenvalues.real.min())
     if point.flip and factor < -1 and sides[0] @ sides[1] < 0 and sides[1] @ sides[2] < 0:
         return (
-            f"At the end the state jumps from side to side of {where}: near there, each {symbol} reverses the distance "
-            f"and multiplies it by {number_text(-factor)}."
+            f"At the end it jumps from side to side of {where}, near which each {symbol} reverses the distance and "
+            f"multiplies it by {number_text(-factor)}."
         )
     return None
 
@@ -230,10 +231,12 @@ def _stop(readings: Sequence[Reading]) -> str:
         inside = min(float(reading.inside(place)[:, place].min(initial=1.0)) for reading in readings)
         after = min(float(reading.end(place)[following]) for reading in readings)
         one, other = alphabet[place], alphabet[following]
-        before, then = f"until then at least {at_least(inside)}", f"then at least {at_least(after)}"
-        parts.append(f"the last {one} from {one} ({before}) to {other} ({then})")
-    border = "only the last symbol of a block crosses the border between two predictions"
-    return f"It knows when to stop because {border}: {listed(parts)}."
+        across = "takes the state across the border from predicting" if place == 1 else "across that from"
+        parts.append(
+            f"only the last {one} {across} {one} (until then at least {at_least(inside)}) to {other} (then at least "
+            f"{at_least(after)})"
+        )
+    return f"It knows when to stop because {listed(parts)}."
 
 
 def _return(readings: Sequence[Reading]) -> str:
@@ -264,9 +267,11 @@ def _limit(
     failing = first_failure(analysis.network, language, verdict.longest + 1)
     if failing is None:
         return [f"It first errs at n = {verdict.longest + 1:,}."]
+    if shrinking := _shrinking_steps(analysis.network, cells, failing):
+        return [_mistake(failing), shrinking]
     if drifts:
         return [_mistake(failing), f"What limits it is drift: {listed(drifts)}."]
-    room = _room(analysis.network, failing)
+    room = _room(analysis, failing)
     return [_mistake(failing), *([room] if room else []), _mistaken_for(failing, readings)]
 
 
@@ -292,17 +297,41 @@ def _mistaken_for(failing: Reading, readings: Sequence[Reading]) -> str:
     return f"The nearest state of the training words, after {where}, is {size(distance)} away."
 
 
-def _room(network: RecurrentNetwork, failing: Reading) -> str | None:
-    """How much less the last a moves the state than the second; None if that is not what limits the network."""
+def _shrinking_steps(network: RecurrentNetwork, cells: Sequence[Cell], failing: Reading) -> str | None:
+    """How much less than the second symbol the last one changes the cell that counts there; None if not."""
+    block = next(place for place, end in enumerate(failing.bounds[1:]) if failing.mistakes[0] <= end)
+    cell = next((cell for cell in cells if cell.symbol == failing.alphabet[block] and cell.linear >= COUNTS), None)
+    if cell is None:
+        return None
+    loading = int(np.abs(cell.slopes[:block]).argmax())
+    steps = np.abs(np.diff(failing.block(loading)[:, network.unit_names.index(cell.unit)]))
+    if len(steps) < 2 or steps[-1] > SHRUNK * steps[0]:
+        return None
+    one, unit = failing.alphabet[loading], unit_text(cell.unit)
+    return (
+        f"What limits it is that steps shrink: the 2nd {one} moves {unit} by {size(steps[0])}, the "
+        f"{ordinal(len(steps) + 1)} by {size(steps[-1])}."
+    )
+
+
+def _room(analysis: Analysis, failing: Reading) -> str | None:
+    """How much less the last a moves the state, or the unit that counts, than the second; None if not much less."""
+    network, found = analysis.network, analysis.counters
     last, first = failing.bounds[1], failing.alphabet[0]
-    moved = np.linalg.norm(np.diff(failing.states[: last + 1], axis=0), axis=1)
-    if last < 3 or moved[-1] > moved[1] / 2:
+    steps = np.diff(failing.block(0), axis=0)
+    if last < 3 or found is None:
+        return None
+    what, moved = "the state", np.linalg.norm(steps, axis=1)
+    if len(found.units) > 2:
+        unit = int(found.read_back[:, 0].argmax())
+        what, moved = unit_text(found.units[unit]), np.abs(steps[:, unit])
+    if moved[-1] > moved[0] / 2:
         return None
     state, (lower, upper) = failing.states[last], unit_bounds(network)
-    room = np.minimum(state - lower, upper - state)[: network.hidden_size]
-    unit = int(room.argmin())
-    bound = f"; {unit_text(network.unit_names[unit])} is near its bound, at {number_text(state[unit])}"
+    room = np.minimum(state - lower, upper - state)
+    nearest_bound = int(room.argmin())
+    bound = f"; {unit_text(found.units[nearest_bound])} is near its bound, at {number_text(state[nearest_bound])}"
     return (
-        f"What limits it is room: the {ordinal(last)} {first} moves the state by {size(moved[-1])}, the 2nd by "
-        f"{size(moved[1])}{bound if room[unit] < SATURATED else ''}."
+        f"What limits it is that steps shrink: the 2nd {first} moves {what} by {size(moved[0])}, the {ordinal(last)} "
+        f"by {size(moved[-1])}{bound if len(found.units) == 2 and room[nearest_bound] < SATURATED else ''}."
     )

@@ -7,7 +7,7 @@ from hudyn.dynamics.verdict import Kind
 from hudyn.languages import Countable
 from hudyn.tasks.sequences.story.automata import automaton_paragraphs
 from hudyn.tasks.sequences.story.counting import counting_paragraphs, unsolved_paragraphs
-from hudyn.tasks.sequences.story.wording import Aside
+from hudyn.tasks.sequences.story.wording import Aside, number_of_words
 
 MOST_WORDS = 200  # of an explanation
 
@@ -32,7 +32,7 @@ def how(analysis: Analysis, who: str = "The network") -> list[str]:
 def _shortened(paragraphs: Sequence[Sequence[str]]) -> list[list[str]]:
     """The paragraphs without asides, the last ones first, and if need be without other last sentences, if too long."""
     kept = [list(sentences) for sentences in paragraphs]
-    while len(" ".join(sentence for sentences in kept for sentence in sentences).split()) > MOST_WORDS:
+    while number_of_words(" ".join(sentence for sentences in kept for sentence in sentences)) > MOST_WORDS:
         asides = [
             (sentences, place)
             for sentences in kept

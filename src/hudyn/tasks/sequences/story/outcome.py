@@ -30,7 +30,9 @@ def answer(language: Language, results: Mapping[str, Measure], most: int) -> str
         return f"{_share(solved, 'predict', done)}; {_how_far(results['test/longest'], most)}."
     done = "every legal symbol a higher probability than every illegal one"
     whose = "its" if len(solved) == 1 else "the median network's"
-    excess = f"{results['test/excess'].median:.3f} nats per symbol above the entropy, {language.entropy:.3f}"
+    excess = (
+        f"{results['test/excess'].median:.3f} nats per symbol above the language's entropy of {language.entropy:.3f}"
+    )
     sentence = f"{_share(solved, 'give', done)}; {whose} cross-entropy is {excess}"
     recalled = results.get("test/long_range_accuracy")
     if recalled is not None:

@@ -16,6 +16,15 @@ class Aside(str):
     """A sentence that is left out of an explanation that would become too long."""
 
 
+def number_of_words(text: str) -> int:
+    """Words and numbers of a text; signs between spaces do not count.
+
+    >>> number_of_words("up to n = 4")
+    4
+    """
+    return sum(any(character.isalnum() for character in part) for part in text.split())
+
+
 def language_name(language: Countable) -> str:
     """How a counting language is written.
 
