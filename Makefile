@@ -35,7 +35,7 @@ report: $(INSTALLED) ## write a run's page, compare runs, answer the assignment:
 	@$(BIN)/python report.py $(SETTINGS) $(ARGS)
 
 test: $(INSTALLED) ## run the tests and doctests
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto $(ARGS)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 browser: $(INSTALLED) ## open the pages of brief runs in Chromium (installs it on Debian and Ubuntu, as root)
 	@{ command -v chromium && command -v chromedriver; } > /dev/null || { test "$$(id -u)" = 0 && \

@@ -62,8 +62,8 @@ class Page:
     def __init__(self, driver) -> None:
         self.driver = driver
 
-    def open(self, path: Path, width: int = 1280, dark: bool = False) -> None:
-        """Open a file, at a width in CSS pixels, and wait until its scripts have run."""
+    def open(self, path: Path, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
+        """Open a file, at a width in CSS pixels, and wait until its scripts have run, if it has any."""
         from selenium.webdriver.support.ui import WebDriverWait
 
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -73,9 +73,10 @@ class Page:
         for log in ("browser", "performance"):
             self.driver.get_log(log)
         self.driver.get(path.as_uri())
-        WebDriverWait(self.driver, 30).until(
-            lambda driver: self.script("return document.documentElement.dataset.ready")
-        )
+        if scripts:
+            WebDriverWait(self.driver, 30).until(
+                lambda driver: self.script("return document.documentElement.dataset.ready")
+            )
 
     def script(self, text: str, *arguments: object):
         """What a script returns."""
