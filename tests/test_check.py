@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from hudyn.run.readable import heading
+
 from .conftest import ROOT
 from .test_config import problems
 from .test_train import assert_same_weights, rows, wait_for, weights
@@ -199,8 +201,9 @@ def test_the_best_members_tables_and_figures(population):
     with Image.open(population / "figures/training.gif") as animation:
         assert animation.n_frames > 20
     page = (population / "report.html").read_text()
-    assert all(f'src="figures/{name}.png"' in page for name in expected)
-    assert 'src="figures/training.gif"' in page
+    assert all(f'alt="{heading(name)}' in page for name in expected)
+    assert page.count("data:image/webp") == len(expected)
+    assert "data:image/gif" in page
     assert "0.231 – 0.882" in page
     table = rows(population / "tables/activations.csv")
     assert all((float(row["output"]) >= 0.5) == (row["label"] == "1") for row in table)

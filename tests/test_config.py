@@ -107,7 +107,6 @@ def test_everything_is_reported_together(command, tmp_path):
         (["objective=test/acuracy"], "objective", "did you mean test/accuracy?"),
         (["objective=val/loss"], "objective", "there is no measure val/loss"),
         (["seed=18446744073709551616"], "seed", "expected an integer below 2^62"),
-        (["+trainer.accumulate_grad_batches=2"], "trainer.accumulate_grad_batches", "choose a larger data"),
         (["trainer.gradient_clip_vall=1"], "trainer.gradient_clip_vall", "did you mean gradient_clip_val?"),
         (["trainer.precision=bogus"], "trainer.precision", "64-true, bf16, got 'bogus'"),
         (["optimizer.betas=[0.9,0.99]"], "optimizer.betas", "torch.optim.SGD takes no such argument"),

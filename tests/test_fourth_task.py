@@ -25,7 +25,7 @@ def test_it_trains_reports_and_shows_in_the_page(parity):
     with open(outcome.folder / "tables" / "history.csv", newline="") as file:
         history = list(csv.DictReader(file))
     assert [row["update"] for row in history[::3]] == ["100", "200", "300", "400", "500", "600"]
-    assert "figures/hidden_states.png" in (outcome.folder / "report.html").read_text()
+    assert 'alt="Hidden states"' in (outcome.folder / "report.html").read_text()
 
 
 def test_a_member_equals_its_solo_run(parity):
@@ -40,6 +40,7 @@ def test_its_mistakes_are_found_before_it_runs(parity):
         ("data.lenght=3", "data.lenght"),
         ("objective=test/solvd", "objective"),
         ("model/network=net_lin", "model.network"),
+        ("trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches"),
         ("report=sequences", "report"),
     ):
         outcome = parity(override)

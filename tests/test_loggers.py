@@ -105,6 +105,7 @@ def test_several_loggers_at_once_and_none(command):
     assert none.status == 0, none.err
     assert {path.name for path in none.folder.iterdir()} == {
         ".hydra", "checkpoints", "config.yaml", "figures", "report.html", "results.json", "tables",
+        "view.json.gz",
     }  # fmt: skip
     assert none.values("test/accuracy") == both.values("test/accuracy")
     assert command(f"resume={none.folder}", "trainer.max_epochs=3").status == 0
