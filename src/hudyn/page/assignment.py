@@ -181,7 +181,7 @@ PARTS = (
                     of("sigmoid", answers.picture, "units", "What each hidden unit and the output compute."),
                     of("sigmoid", answers.weights),
                     of("sigmoid", answers.how),
-                    of("sigmoid", answers.picture, "training", "The dividing lines in the course of training."),
+                    of("sigmoid", answers.picture, "training", "The dividing lines during training."),
                 ],
             ),
             Question(
@@ -328,7 +328,7 @@ def write_assignment(folder: Path, runs: Runs) -> Path:
 
     Args:
         folder: where the page goes; it links to the pages of the runs.
-        runs: the runs that there are, by their names in `WANTED`.
+        runs: the runs found, by their names in `WANTED`.
 
     Returns:
         where the page is.
@@ -385,7 +385,7 @@ def _needs(question: Question) -> list[str]:
 
 
 def _blocks(question: Question, runs: Runs) -> list[Block]:
-    """What the runs that there are have to say to a question."""
+    """What the runs found say about a question."""
     blocks = []
     for evidence in question.evidence:
         available = [runs[name] for name in evidence.needs if name in runs]

@@ -1,4 +1,4 @@
-"""Evaluates each member with the average of its parameters in the course of training."""
+"""Evaluates each member with the average of its parameters during training."""
 
 from typing import Any
 

@@ -113,7 +113,7 @@ class Training:
             many equal parts.
         scheduler: makes the schedule of the learning rates, which advances with each update, or if it is a `Plateau`
             with each evaluation; None for constant rates.
-        own_rates: whether the learning rates of the members differ in the course of training.
+        own_rates: whether the learning rates of the members differ during training.
         clip_norm: largest norm of a member's gradient; None to leave it.
         clip_value: largest absolute value of an element of the gradient; None to leave it.
     """
@@ -158,7 +158,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         small_operations: whether torch's operations are so small that a second thread costs more than it saves.
         results: the latest value of each measure, by ``split/name``.
         stopped: members that are not trained any longer, bool [members].
-        average: averages of the parameters in the course of training; None if there are none.
+        average: averages of the parameters during training; None if there are none.
     """
 
     data_class: ClassVar[type[TaskData]]

@@ -24,7 +24,7 @@ FIGURES = {
     "points, and colours show what the output says.",
     "units": "The activation of every hidden unit and of the output over the plane, with the points and their labels.",
     "network": "The network with its weights and biases: the thicker a line, the larger the weight.",
-    "training": "The dividing lines of the best network in the course of training, about equally far apart in weights.",
+    "training": "The dividing lines of the best network during training, about equally far apart in weights.",
     "learning_curves": "Loss and accuracy during training; thin lines are networks, thick ones the best.",
     "success": "The share of networks that have had every point right by an epoch, for the first time and for good.",
 }
