@@ -48,8 +48,14 @@ def write_comparison(runs: Sequence[Run], target: Path) -> None:
 
 
 def _different_settings(runs: Sequence[Run]) -> Iterator[list[str]]:
-    """The settings in which the runs differ, each with its value in every run; empty where a run lacks it."""
+    """The settings in which the runs differ, each with its value in every run; empty where a run lacks it.
+
+    The members and the seed, which data and model repeat, are told once.
+    """
     configs = [dict(_flat(OmegaConf.to_container(run.config, resolve=True))) for run in runs]
+    for config in configs:
+        for key in [f"{group}.{name}" for group in ("data", "model") for name in ("members", "seed")]:
+            config.pop(key, None)
     for key in dict.fromkeys(key for config in configs for key in config):
         values = [config.get(key, "") for config in configs]
         if len(set(values)) > 1:
