@@ -50,7 +50,7 @@ def evaluated(network: nn.Module, **inputs: Any) -> Any:
 
 
 def assert_equal(given: Any, expected: torch.Tensor) -> None:
-    torch.testing.assert_close(torch.tensor(given, dtype=torch.float64), expected, atol=ERROR, rtol=ERROR)
+    torch.testing.assert_close(torch.tensor(given, dtype=torch.float64), expected.double(), atol=ERROR, rtol=ERROR)
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -112,7 +112,7 @@ def test_states_know_words_longer_than_those_of_training() -> None:
     state = 0
     for place, symbol in enumerate(language.word(12)):
         seen = known["probabilities"][state, symbol] > 0
-        assert seen or place == 4  # a fifth a is what training never shows
+        assert seen != (4 <= place < 12)  # training never shows more than four a's
         state = known["targets"][state, symbol]
     assert state == 0
 
@@ -129,4 +129,4 @@ def test_the_drawn_automaton_ends_where_words_are_not_joined() -> None:
     assert joined is not None
     assert single is not None
     assert len(single["names"]) == len(joined["names"]) + 1
-    assert (single["targets"][-1] == -1).all()
+    assert [(drawing["targets"] == -1).all(axis=1).sum() for drawing in (joined, single)] == [0, 1]
