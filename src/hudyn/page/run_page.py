@@ -5,6 +5,7 @@ import csv
 import io
 import shlex
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,14 +132,17 @@ def figures(run: Run) -> list[dict[str, str]]:
     """The run's pictures in the order of the story, each with its name, title, caption and content."""
     captions = run.record.parts.get("page", {}).get("figures", {})
     paths = [path for path in run.figures.glob("*") if path.suffix in (".png", ".gif")]
+    paths.sort(key=lambda path: place_in(captions)(path.stem))
+    with ThreadPoolExecutor() as pool:  # Pillow works outside Python's lock
+        sources = list(pool.map(picture, paths))
     return [
         {
             "name": path.stem,
             "title": heading(path.stem),
             "caption": captions.get(path.stem, ""),
-            "source": picture(path),
+            "source": source,
         }
-        for path in sorted(paths, key=lambda path: place_in(captions)(path.stem))
+        for path, source in zip(paths, sources, strict=True)
     ]
 
 
@@ -151,7 +155,7 @@ def picture(path: Path) -> str:
     file = io.BytesIO()
     with Image.open(path) as image:
         image.thumbnail((WIDEST, 10 * WIDEST))
-        image.convert("RGB").save(file, format="webp", quality=QUALITY, method=4)
+        image.convert("RGB").save(file, format="webp", quality=QUALITY, method=2)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
