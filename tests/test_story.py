@@ -1,5 +1,6 @@
 """What the page tells of sequences in words: true of networks set by hand, and of trained ones, figure by figure."""
 
+import itertools
 import re
 
 import numpy as np
@@ -57,7 +58,10 @@ def test_a_counter_in_a_cell():
     text = "\n".join(how(analyse(CountingLSTM(4), ANBN, most=20), "The best network, seed 3,"))
     assert text.startswith("The best network, seed 3, counts up to n = 20 in its context units, in equal steps")
     assert "Context unit 1 counts the b's: it rises by 1.00 with each a and falls by 1.00 with each b." in text
-    assert "Each b keeps 1.00 of its value (forget gate), adds 1.00 × −1.00 (input gate times candidate)" in text
+    assert (
+        "Each b keeps 1.00 of it (forget gate) and adds 1.00 × −1.00 (input gate × candidate); output gate 1.00."
+        in text
+    )
     assert "the last b takes the state across the border from predicting b (until then at least 99 %) to a" in text
     assert "makes no mistake up to n = 20, where the search ends." in text
 
@@ -111,7 +115,7 @@ def test_every_figure_of_a_trained_network(trained):
     phases = re.findall(r"While [ab]'s are read.*?(?=\. [A-Z]|\.\n|\.$)", text)
     assert len(phases) == 2
     for values, phase in zip((second[1:5], second[5:]), phases, strict=True):
-        courses = re.findall(r"hidden unit (\d) (.*?)(?= and hidden unit|$)", phase)
+        courses = re.findall(r"unit (\d) (.*?)(?= and unit|$)", phase)
         assert [unit for unit, _ in courses] == ["1", "2"]
         for unit, told in courses:
             numbers = [as_number(number) for number in re.findall(NUMBER, told)]
@@ -124,6 +128,19 @@ def test_every_figure_of_a_trained_network(trained):
     )
     assert [first, last] == pytest.approx([100 * chances[0, 1], 100 * chances[3, 1]], abs=0.51)
     assert [exact, certain, read] == [25, 100, 4]
+
+    before, then = found(r"until then at least (\d+) %\) to a \(then at least (\d+) %\)", text)
+    (back,) = found(rf"back within {NUMBER} of where it was", text)
+    inside, ends, off = [], [], []
+    for m, n in itertools.product(range(1, 5), repeat=2):
+        probabilities, states = predicted(network, language, "a" * m + "b" * 2 * m + "a" * n + "b" * 2 * n)
+        inside.append(probabilities[3 * m + n : -1, 1].min())
+        ends.append(probabilities[-1, 0])
+        off.append(np.linalg.norm(states[-1] - states[3 * m]))
+    assert 0 <= 100 * min(inside) - before < 1
+    assert 0 <= 100 * min(ends) - then < 1
+    assert 0 <= back - max(off) < 0.01
+    assert found(r"first errs at n = (\d+)", text) == [trained.longest + 1]
 
 
 def test_the_automaton_of_a_grammar():

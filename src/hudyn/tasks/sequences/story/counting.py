@@ -94,11 +94,11 @@ def _opening(analysis: Analysis, language: Countable, verdict: Verdict, who: str
     counts = f"{who} counts up to n = {verdict.longest:,}"
     match verdict.kind:
         case Kind.LINEAR:
-            return [f"{counts} in its context units, in equal steps up and down."]
+            return [f"{counts} in its context units, in equal steps."]
         case Kind.MONOTONE | Kind.OSCILLATING:
             return _by_distances(language, verdict, counts)
         case Kind.MEMORISER:
-            sentence = f"{counts}, as far as its training words, and no farther."
+            sentence = f"{counts}, as far as its training words go."
         case Kind.OTHER:
             sentence = f"{counts}, beyond its training words, which end at n = {language.max_n}."
         case _:
@@ -137,16 +137,16 @@ def _unit_sentences(analysis: Analysis, language: Countable, longest: Reading) -
     for place, symbol in enumerate(language.alphabet):
         values = longest.block(place)
         chosen = [0, 1] if is_planar else [int(found.read_back[:, place].argmax())]
-        courses = " and ".join(f"{unit_text(found.units[unit])} {course(values[:, unit], symbol)}" for unit in chosen)
-        where = f" (in the second word of {longest.word}{longest.word})" if place == 0 else ""
-        sentences = [f"While {symbol}'s are read{where}, {courses}."]
+        courses = " and ".join(f"unit {unit + 1} {course(values[:, unit], symbol)}" for unit in chosen)
+        where = f" (second word of {longest.word}{longest.word})" if place == 0 else ""
+        sentences = [f"While {symbol}'s are read{where}, hidden {courses}."]
         if is_planar and (point := _point_sentence(analysis, symbol, values)):
             sentences.append(point)
         if place == 0:
             sentences.append(_open_prediction(language, longest))
         paragraphs.append(sentences)
     if not is_planar and network.hidden_size > 1:
-        paragraphs.append([_stage(network, language)])
+        paragraphs.append([Aside(_stage(network, language))])
     return paragraphs
 
 
@@ -175,8 +175,8 @@ def _point_sentence(analysis: Analysis, symbol: str, values: np.ndarray) -> str 
     sides, factor = (values - point.state)[-3:], float(point.eigenvalues.real.min())
     if point.flip and factor < -1 and sides[0] @ sides[1] < 0 and sides[1] @ sides[2] < 0:
         return (
-            f"At the end it jumps from side to side of {where}, near which each {symbol} reverses the distance and "
-            f"multiplies it by {number_text(-factor)}."
+            f"At the end the state jumps from side to side of {where}, near which each {symbol} reverses the distance "
+            f"and multiplies it by {number_text(-factor)}."
         )
     return None
 
@@ -200,10 +200,14 @@ def _cell_sentences(analysis: Analysis, language: Countable, cells: Sequence[Cel
         sentences = [f"{capital(unit_text(cell.unit))} {counts} the {cell.symbol}'s: it {listed(moves)}."]
         if set(GATES) <= set(found.gate_mean):
             forget, gate, candidate, out = (number_text(found.gate_mean[name][unit, place]) for name in GATES)
-            sentences.append(
-                f"Each {cell.symbol} keeps {forget} of its value (forget gate), adds {gate} × {candidate} (input gate "
-                f"times candidate), and shows it in hidden unit {unit + 1} (output gate {out})."
-            )
+            if cell is cells[0]:
+                gates = (
+                    f"Each {cell.symbol} keeps {forget} of it (forget gate) and adds {gate} × {candidate} (input gate "
+                    f"× candidate); output gate {out}."
+                )
+            else:
+                gates = f"Each {cell.symbol} keeps {forget} of it and adds {gate} × {candidate}."
+            sentences.append(Aside(gates))
         paragraphs.append(sentences)
     return [*paragraphs, [_stage(analysis.network, language)]]
 
@@ -212,30 +216,33 @@ def _stage(network: RecurrentNetwork, language: Countable) -> str:
     """Which hidden unit tells each phase from the one before."""
     read = phases(in_double(network), language)
     means = np.stack([phase.states[:, : network.hidden_size].mean(axis=0) for phase in read])  # [phases, hidden]
-    parts = []
+    parts: list[str] = []
     for place in range(1, len(means)):
         unit = int(np.abs(means[place] - means[place - 1]).argmax())
         before, after = (number_text(means[at, unit]) for at in (place - 1, place))
         one, other = language.alphabet[place - 1 : place + 1]
-        name = unit_text(network.unit_names[unit])
-        parts.append(f"{name} goes from {before} ({one}'s) to {after} ({other}'s)")
+        parts.append(f"unit {unit + 1} {'' if parts else 'goes '}from {before} ({one}'s) to {after} ({other}'s)")
     return f"The hidden units show the stage: on average, {listed(parts)}."
 
 
 def _stop(readings: Sequence[Reading]) -> str:
     """Why the network knows when a block is over, and by what margin."""
     alphabet = readings[0].alphabet
-    parts = []
+    parts: list[str] = []
     for place in range(1, len(alphabet)):
         following = (place + 1) % len(alphabet)
         inside = min(float(reading.inside(place)[:, place].min(initial=1.0)) for reading in readings)
         after = min(float(reading.end(place)[following]) for reading in readings)
         one, other = alphabet[place], alphabet[following]
-        across = "takes the state across the border from predicting" if place == 1 else "across that from"
-        parts.append(
-            f"only the last {one} {across} {one} (until then at least {at_least(inside)}) to {other} (then at least "
-            f"{at_least(after)})"
-        )
+        if place == 1:
+            parts.append(
+                f"only the last {one} takes the state across the border from predicting {one} (until then at least "
+                f"{at_least(inside)}) to {other} (then at least {at_least(after)})"
+            )
+        else:
+            parts.append(
+                f"only the last {one} across that from {one} ({at_least(inside)}) to {other} ({at_least(after)})"
+            )
     return f"It knows when to stop because {listed(parts)}."
 
 
@@ -247,8 +254,7 @@ def _return(readings: Sequence[Reading]) -> str:
     spans = f"a word spans {size(extent)}"
     if off <= BACK * extent:
         return f"After the word, the state is back within {rounded_up(off)} of where it was before ({spans})."
-    trace = f"After the word, the state is up to {size(off)} from where it was before ({spans})"
-    return f"{trace}: words leave a trace, but the next one is predicted all the same."
+    return f"After the word, the state is up to {size(off)} from where it was before ({spans}): words leave a trace."
 
 
 def _limit(
@@ -291,10 +297,9 @@ def _mistaken_for(failing: Reading, readings: Sequence[Reading]) -> str:
     read = failing.mistakes[0]
     known, at = nearest(failing.states[read], readings)
     distance = float(np.linalg.norm(failing.states[read] - known.states[at]))
-    where = f"{known.beginning(at)}, where {failing.alphabet[known.symbols[at]]} comes next"
     if known.symbols[at] == int(failing.probabilities[read - 1].argmax()):
-        return f"It takes the state there for the one after {where}: they are {size(distance)} apart."
-    return f"The nearest state of the training words, after {where}, is {size(distance)} away."
+        return f"It mistakes the state there for the one after {known.beginning(at)}, {size(distance)} away."
+    return f"The nearest state of the training words, after {known.beginning(at)}, is {size(distance)} away."
 
 
 def _shrinking_steps(network: RecurrentNetwork, cells: Sequence[Cell], failing: Reading) -> str | None:
@@ -330,8 +335,9 @@ def _room(analysis: Analysis, failing: Reading) -> str | None:
     state, (lower, upper) = failing.states[last], unit_bounds(network)
     room = np.minimum(state - lower, upper - state)
     nearest_bound = int(room.argmin())
+    is_near = len(found.units) == 2 and room[nearest_bound] < SATURATED
     bound = f"; {unit_text(found.units[nearest_bound])} is near its bound, at {number_text(state[nearest_bound])}"
     return (
         f"What limits it is that steps shrink: the 2nd {first} moves {what} by {size(moved[0])}, the {ordinal(last)} "
-        f"by {size(moved[-1])}{bound if len(found.units) == 2 and room[nearest_bound] < SATURATED else ''}."
+        f"by {size(moved[-1])}{bound if is_near else ''}."
     )
