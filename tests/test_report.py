@@ -203,7 +203,7 @@ def two_runs(tmp_path):
         config = {"optimizer": {"lr": rate_of_learning}, "objective": "test/solved"}
         run = write_run(tmp_path / "runs" / name, "srn_anb2n", metrics, config=config, members=2)
         history = [
-            {"update": update, "member": member, "test/excess": 0.5 / update}
+            {"update": update, "member": member, "test/excess": 0.5 / update, "test/solved": member}
             for update in (1, 2)
             for member in range(2)
         ]
@@ -238,6 +238,8 @@ def test_a_comparison_holds_the_curves_of_every_run(report, two_runs, tmp_path):
         (0, [1, 2], [0.5, 0.25]),
         (1, [1, 2], [0.5, 0.25]),
     ]
+    share = curves["test/solved"][0]
+    assert [share[part][0] for part in ("low", "middle", "high")] == pytest.approx([0.0945, 0.5, 0.9055], abs=1e-3)
 
 
 def test_runs_of_different_tasks_and_failed_ones_can_be_compared(report, two_runs, tmp_path):

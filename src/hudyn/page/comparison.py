@@ -9,6 +9,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.success import wilson_interval
 from hudyn.page.answers import Grid, percent
 from hudyn.page.assets import script, style
 from hudyn.page.links import link, run_name
@@ -98,8 +99,9 @@ def _curves(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
     for place, run in enumerate(runs):
         course = history(run)
         for name, values in course["measures"].items():
-            quantiles = [[_quantile(row, share) for row in values] for share in BAND]
-            curve = dict(zip(("low", "middle", "high"), quantiles, strict=True))
+            is_rate = name in run.metrics and run.metrics[name].kind is MeasureKind.RATE
+            spreads = [(_share if is_rate else _spread)(row[np.isfinite(row)]) for row in values]
+            curve = dict(zip(("low", "middle", "high"), map(list, zip(*spreads, strict=True)), strict=True))
             if len(course["updates"]) > 1 and any(value is not None for value in curve["middle"]):
                 curves.setdefault(name, []).append({"run": place, "updates": course["updates"], **curve})
     objectives = [str(run.config.get("objective", "")) for run in runs]
@@ -107,6 +109,14 @@ def _curves(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Any]:
     return {"runs": names, "measures": ordered, "curves": curves}
 
 
-def _quantile(values: np.ndarray, share: float) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(np.quantile(known, share)) if len(known) else None
+def _spread(values: np.ndarray) -> tuple[float | None, ...]:
+    """Median and band of the members that have a value."""
+    return tuple(float(np.quantile(values, share)) if len(values) else None for share in BAND)
+
+
+def _share(values: np.ndarray) -> tuple[float | None, ...]:
+    """The share of members that succeed, between the ends of its 95 % interval."""
+    if not len(values):
+        return None, None, None
+    low, high = wilson_interval(int(values.sum()), len(values))
+    return low, float(values.mean()), high

@@ -57,7 +57,8 @@ export function showComparison(root, { runs, measures, curves }) {
   draw();
   root.append(
     element("div", { class: "controls" }, select), area, legend,
-    element("p", { class: "note" }, "Line: median over the members. Band: the middle 80 % of them."),
+    element("p", { class: "note" },
+      "Line: median over the members, and the middle 80 % of them. Of a rate: the share that succeeds, and its 95 % interval."),
   );
 }
 

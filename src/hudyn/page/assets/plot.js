@@ -88,7 +88,7 @@ export function extent(values, margin = 0.04) {
  * @param options.xLog, options.yLog whether an axis is logarithmic
  */
 export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLog = false, width = 560, height = 340 }) {
-  const edge = { left: 58, right: 14, top: 12, bottom: 44 };
+  const edge = { left: 58, right: 26, top: 12, bottom: 44 };
   const [right, bottom] = [width - edge.right, height - edge.bottom];
   const xScale = (xLog ? logarithmic : linear)(x, [edge.left, right]);
   const yScale = (yLog ? logarithmic : linear)(y, [bottom, edge.top]);

@@ -15,8 +15,8 @@ from hudyn.tasks.artifacts import Story
 from hudyn.tasks.check.module import CheckStudy
 
 PARALLEL = 10.0  # degrees within which lines count as parallel
-TOLD_UNITS = 6  # whose lines are written out: those with the largest weights to the output
-TOLD_GROUPS = 6  # of points that turn the same units on: the largest
+TOLD_UNITS = 5  # whose lines are written out: those with the largest weights to the output
+TOLD_GROUPS = 5  # of points that turn the same units on: the largest
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 FIGURES = {
@@ -139,7 +139,7 @@ def _without(network: GridMLP, points: Tensor, labels: Tensor) -> str:
     elif len(needed) == len(right):
         low, high = min(right), max(right)
         text += (
-            f"Without any one of its units, it gets {low if low == high else f'{low} to {high}'} right: it needs all."
+            f"Without any one of its units, it gets {low if low == high else f'{low} to {high}'} right. It needs all units."
         )
     else:
         spare = [unit for unit in range(len(right)) if unit not in needed]
