@@ -139,7 +139,8 @@ def _without(network: GridMLP, points: Tensor, labels: Tensor) -> str:
     elif len(needed) == len(right):
         low, high = min(right), max(right)
         text += (
-            f"Without any one of its units, it gets {low if low == high else f'{low} to {high}'} right. It needs all units."
+            f"Without any one of its units, it gets {low if low == high else f'{low} to {high}'} right. "
+            "It needs all units."
         )
     else:
         spare = [unit for unit in range(len(right)) if unit not in needed]
