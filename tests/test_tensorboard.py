@@ -1,5 +1,7 @@
 """What TensorBoard shows of runs: curves that lie over each other, settings and measures side by side, texts."""
 
+import time
+
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -133,6 +135,7 @@ def test_what_was_logged_after_the_checkpoint_is_dropped(tmp_path):
         for update in updates:
             logger.log_metrics({"loss": 10 * len(updates) + update}, step=update)
         logger.close()
+        time.sleep(1.1)  # files are read in the order of their names, which begin with the second
     assert points(tmp_path, "loss") == [(1, 41), (2, 42), (3, 33), (4, 34), (5, 35)]
 
 
