@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { transitionsOf, transitionPath, stateLayout } from "../../src/hudyn/page/assets/automaton.js";
+import { labelPlaces, stateLayout, transitionPath, transitionsOf } from "../../src/hudyn/page/assets/automaton.js";
 import { eigenvalues, jacobianOf, principalComponents, solved } from "../../src/hudyn/page/assets/linear_algebra.js";
 import { centreOf, fixedPoints, gridPoints, mapOf, predictedRegions } from "../../src/hudyn/page/assets/maps.js";
 import { recurrent } from "../../src/hudyn/page/assets/networks.js";
@@ -155,4 +155,11 @@ test("one state with a loop, and arrows with several symbols", () => {
 
 test("units that vary most, in their order", () => {
   assert.deepEqual(mostVaried([[0, 5, 1], [0, -5, 2], [0, 5, 4]], 2), [1, 2]);
+});
+
+test("labels of arrows that cross stand apart and clear of states", () => {
+  const centres = [[0, 0], [120, 120], [0, 120], [120, 0]];
+  const labels = labelPlaces([transitionPath(centres, 0, 1, false), transitionPath(centres, 2, 3, false)], centres);
+  assert.ok(Math.hypot(labels[0][0] - labels[1][0], labels[0][1] - labels[1][1]) >= 18);
+  for (const [x, y] of labels) for (const centre of centres) assert.ok(Math.hypot(x - centre[0], y - centre[1]) >= 29);
 });

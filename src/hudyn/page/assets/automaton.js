@@ -7,6 +7,8 @@ const STATES_APART = 82; // pixels between states that an arrow joins
 const NEAREST_STATES = 64; // between any two
 const STATE_MARGIN = 52; // around the states: room for loops
 const LAYOUT_SWEEPS = 400; // of stress majorisation
+const LABEL_SHARES = [0.5, 0.38, 0.62, 0.28, 0.72]; // of an arrow's length, at which its label may stand
+const COURSE_SHARES = Array.from({ length: 11 }, (_, place) => place / 10);
 const ARROW_BEND = 0.22; // of curved arrows, as a share of their length
 
 /** The arrows of an automaton with `targets` [states, alphabet]: [{source, target, symbols}]. */
@@ -107,7 +109,10 @@ function levelled(places) {
   return rotated.map(([x, y]) => [mirror * x, y]);
 }
 
-/** An arrow between the edges of two states, {d, head, label}: curved where it would meet another one or a state. */
+/**
+ * An arrow between the edges of two states: {d, head, course, places}, curved where it would meet another one or a state;
+ * `course` are points along it, `places` where its label may stand, the best first.
+ */
 export function transitionPath(centres, source, target, hasReverse) {
   const [[x0, y0], [x1, y1]] = [centres[source], centres[target]];
   if (source === target) return loopTransition(centres, source);
@@ -124,9 +129,10 @@ export function transitionPath(centres, source, target, hasReverse) {
   const middle = [x0 + dx / 2 + 2 * bend * length * normal[0], y0 + dy / 2 + 2 * bend * length * normal[1]];
   const from = edgeTowards([x0, y0], middle, STATE_RADIUS);
   const to = edgeTowards([x1, y1], middle, STATE_RADIUS + 1);
-  const at = (axis) => (from[axis] + 2 * middle[axis] + to[axis]) / 4;
-  const label = [at(0) + 9 * normal[0], at(1) + 9 * normal[1]];
-  return { d: `M${placesText([from])}Q${placesText([middle, to])}`, head: transitionHead(middle, to), label };
+  const at = (share) => [0, 1].map((axis) => (1 - share) ** 2 * from[axis] + 2 * share * (1 - share) * middle[axis] + share ** 2 * to[axis]);
+  const places = LABEL_SHARES.flatMap((share) => [1, -1].map((side) => at(share).map((value, axis) => value + 9 * side * normal[axis])));
+  const course = COURSE_SHARES.map(at);
+  return { d: `M${placesText([from])}Q${placesText([middle, to])}`, head: transitionHead(middle, to), course, places };
 }
 
 function edgeTowards([x, y], [toX, toY], radius) {
@@ -136,21 +142,28 @@ function edgeTowards([x, y], [toX, toY], radius) {
 
 function loopTransition(centres, state) {
   const [x, y] = centres[state];
-  const away = centres.reduce(
-    ([sumX, sumY], [otherX, otherY], other) => {
-      const distance = Math.hypot(x - otherX, y - otherY);
-      return other === state ? [sumX, sumY] : [sumX + (x - otherX) / distance ** 2, sumY + (y - otherY) / distance ** 2];
-    },
-    [0, -1e-6],
+  const angle = widestGap(
+    centres
+      .filter(([otherX, otherY], other) => other !== state && Math.hypot(otherX - x, otherY - y) < 2 * STATES_APART)
+      .map(([otherX, otherY]) => Math.atan2(otherY - y, otherX - x)),
   );
-  const angle = Math.atan2(away[1], away[0]);
   const on = (turn, radius) => [x + radius * Math.cos(angle + turn), y + radius * Math.sin(angle + turn)];
   const [control, to] = [on(0.6, STATE_RADIUS + 30), on(0.5, STATE_RADIUS + 1)];
   return {
     d: `M${placesText([on(-0.5, STATE_RADIUS)])}C${placesText([on(-0.6, STATE_RADIUS + 30), control, to])}`,
     head: transitionHead(control, to),
-    label: on(0, STATE_RADIUS + 31),
+    course: [-0.5, 0, 0.5].map((turn) => on(turn, STATE_RADIUS + 18)),
+    places: [on(0, STATE_RADIUS + 31), on(0.6, STATE_RADIUS + 31), on(-0.6, STATE_RADIUS + 31)],
   };
+}
+
+/** The middle of the widest gap between some directions; straight up if there are none. */
+function widestGap(directions) {
+  if (!directions.length) return -Math.PI / 2;
+  const sorted = [...directions].sort((one, other) => one - other);
+  const gaps = sorted.map((angle, place) => (place + 1 < sorted.length ? sorted[place + 1] : sorted[0] + 2 * Math.PI) - angle);
+  const widest = gaps.indexOf(Math.max(...gaps));
+  return sorted[widest] + gaps[widest] / 2;
 }
 
 function transitionHead([fromX, fromY], [x, y]) {
@@ -158,6 +171,20 @@ function transitionHead([fromX, fromY], [x, y]) {
   const [ux, uy] = [(x - fromX) / length, (y - fromY) / length];
   const corner = (side) => [x - 8 * ux + side * 3.6 * uy, y - 8 * uy - side * 3.6 * ux];
   return `M${placesText([corner(1)])}L${placesText([[x, y], corner(-1)])}Z`;
+}
+
+/** Where the label of each arrow stands, clear of states, of other arrows and of the labels before it, as far as it can. */
+export function labelPlaces(paths, centres) {
+  const chosen = [];
+  paths.forEach(({ places }, number) => {
+    const others = paths.flatMap(({ course }, other) => (other === number ? [] : course));
+    const crowded = (place, points, clear) =>
+      points.reduce((sum, [x, y]) => sum + Math.max(0, clear - Math.hypot(place[0] - x, place[1] - y)), 0);
+    const costs = places.map((place, rank) =>
+      0.5 * rank + crowded(place, others, 12) + 3 * crowded(place, centres, STATE_RADIUS + 9) + 2 * crowded(place, chosen, 18));
+    chosen.push(places[costs.indexOf(Math.min(...costs))]);
+  });
+  return chosen;
 }
 
 function placesText(places) {
@@ -169,8 +196,10 @@ export function automatonDrawing({ targets, names }, alphabet) {
   const { centres, width, height } = stateLayout(targets);
   const arrows = transitionsOf(targets);
   const is = (source, target) => arrows.some((arrow) => arrow.source === source && arrow.target === target);
-  const drawn = arrows.map(({ source, target, symbols }) => {
-    const { d, head, label } = transitionPath(centres, source, target, source !== target && is(target, source));
+  const paths = arrows.map(({ source, target }) => transitionPath(centres, source, target, source !== target && is(target, source)));
+  const labels = labelPlaces(paths, centres);
+  const drawn = arrows.map(({ source, target, symbols }, number) => {
+    const [{ d, head }, label] = [paths[number], labels[number]];
     const text = symbols.map((symbol) => alphabet[symbol]).join(", ");
     const node = shape("g", { class: "arrow" },
       shape("path", { d }),

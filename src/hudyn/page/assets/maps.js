@@ -61,10 +61,10 @@ function rootFrom(map, start) {
   for (let round = 0; round < NEWTON_ROUNDS; round++) {
     const image = map(point);
     const residual = point.map((value, unit) => value - image[unit]);
+    if (Math.hypot(...residual) < RESIDUAL) return point;
     const slopes = jacobianOf(map, point).map((row, i) => row.map((value, j) => value - (i === j ? 1 : 0)));
     const change = solved(slopes, residual);
     if (!change) return null;
-    if (Math.hypot(...residual) < RESIDUAL) return point;
     point = point.map((value, unit) => value + change[unit]);
     if (!point.every((value) => Math.abs(value) < 1e4)) return null;
   }

@@ -152,6 +152,15 @@ export function legendItem(kind, text) {
   );
 }
 
+const FIXED_KINDS = { stable: "stable fixed point", saddle: "saddle", unstable: "unstable fixed point" };
+
+/** The lines of a legend for those kinds of fixed points and cycles that are drawn. */
+export function fixedPointItems(points) {
+  const kinds = Object.keys(FIXED_KINDS).filter((kind) => points.some((point) => point.kind === kind));
+  const items = kinds.map((kind) => legendItem(kind, FIXED_KINDS[kind]));
+  return points.some(({ points: ends }) => ends.length > 1) ? [...items, legendItem("cycle", "2-cycle")] : items;
+}
+
 /** Path commands of a canvas, as the text of an SVG path. */
 class SvgPath {
   text = "";

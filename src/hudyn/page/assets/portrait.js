@@ -1,6 +1,6 @@
 // The phase portrait of two hidden units: predictions, the map of a symbol, its fixed points, the states of the text.
 
-import { drawFixedPoints, drawMark, drawVisits, inWords, legendItem, pointerAt, stage, symbolColour } from "./marks.js";
+import { drawFixedPoints, drawMark, drawVisits, fixedPointItems, inWords, legendItem, pointerAt, stage, symbolColour } from "./marks.js";
 import { centreOf, fixedPoints, gridPoints, mapOf, predictedRegions } from "./maps.js";
 import { element, extent, linear, readable, themeColour } from "./plot.js";
 
@@ -16,12 +16,12 @@ export function shownBox(visited, bounded) {
 }
 
 /**
- * The portrait: {node, legend, draw(scene), glide()}.
+ * The portrait: {node, draw(scene), glide()}.
  *
- * A scene is {network, alphabet, bounded, visited, states, symbols, position, from, map}; `moveStart(hidden)` is called as
- * the start is dragged.
+ * A scene is {network, alphabet, bounded, visited, states, symbols, position, from, map};
+ * `moveStart(hidden)` is called as the start is dragged, `tell(items)` with the lines of the legend.
  */
-export function phasePortrait(moveStart) {
+export function phasePortrait(moveStart, tell) {
   let scene = null;
   let x, y;
   let shown = { key: [], picture: null, points: [] };
@@ -36,6 +36,7 @@ export function phasePortrait(moveStart) {
       const key = [scene.network, scene.map, width, context.getTransform().a, themeColour("--paper"), ...box.flat()];
       if (key.some((value, place) => value !== shown.key[place])) {
         shown = { key, ...portraitBackground(scene, box, x, y, width, height, context.getTransform()) };
+        tell([legendItem("start", "start, which you can drag"), legendItem("current", "current state"), ...fixedPointItems(shown.points)]);
         words.replaceChildren(...shown.points.map((point) => element("li", {}, inWords(point))));
         if (!shown.points.length) words.append(element("li", {}, "no isolated fixed point in view"));
       }
@@ -84,14 +85,6 @@ export function phasePortrait(moveStart) {
   });
   return {
     node: element("div", {}, node, words),
-    legend: () => [
-      legendItem("start", "start, which you can drag"),
-      legendItem("current", "current state"),
-      legendItem("stable", "stable fixed point"),
-      legendItem("saddle", "saddle"),
-      legendItem("unstable", "unstable fixed point"),
-      legendItem("cycle", "2-cycle"),
-    ],
     draw(next) {
       scene = next;
       node.draw();

@@ -27,7 +27,8 @@ export function showSequences(root, view, store) {
   const sample = recurrent(specification, chosenWeights(networks, store));
   const isPlane = sample.size === 2 && !sample.hasContext;
   const isOwnSpace = sample.size <= 3 && sample.size > 1 && !sample.hasContext;
-  const drawing = isPlane ? phasePortrait((hidden) => { scene.start = hidden; read(); }) : stateSpace();
+  const tell = (items) => legend.replaceChildren(...symbolItems(), ...items);
+  const drawing = isPlane ? phasePortrait((hidden) => { scene.start = hidden; read(); }, tell) : stateSpace(tell);
   const maps = groupsOf(sample, bounded).map((group) => unitMap(group, (position) => go(position)));
   const automaton = view.automaton ? automatonDrawing(view.automaton, alphabet) : null;
   const tape = tapeOf(alphabet, (position) => go(position));
@@ -148,7 +149,6 @@ export function showSequences(root, view, store) {
     const { position, symbols, network } = scene;
     scene.map = chosenMap ?? symbols[Math.min(position, symbols.length - 1)] ?? 0;
     drawing.draw({ ...scene });
-    legend.replaceChildren(...symbolItems(), ...drawing.legend());
     mapNote.textContent = isOwnSpace ? `${isPlane ? "Arrows and fixed" : "Fixed"} points: the map of ${alphabet[scene.map]}.` : "";
     maps.forEach((map) => map.mark({ ...scene }));
     tape.mark(position);
@@ -162,7 +162,7 @@ export function showSequences(root, view, store) {
     back.disabled = reset.disabled = position === 0;
     step.disabled = position === symbols.length;
   });
-  const symbolItems = () => alphabet.map((symbol, place) => legendItem(symbolColour(place), isPlane ? `${symbol}: predicted there, or read` : `after ${symbol}`));
+  const symbolItems = () => alphabet.map((symbol, place) => legendItem(symbolColour(place), isPlane ? symbol : `after ${symbol}`));
 
   const status = element("div", { class: "verdict", "aria-live": "polite" });
   const verdict = (state) => {
@@ -173,15 +173,15 @@ export function showSequences(root, view, store) {
     const shown = symbols.slice(Math.max(0, position - 24), position);
     const read = position ? `After ${position > 24 ? "…" : ""}${withPowers(shown, alphabet)}` : "Before the first symbol";
     const lines = [];
-    if (!walk) lines.push(`${read}, the network thinks ${chosen} likeliest. The page does not know this language's probabilities.`);
-    else if (state === null) lines.push(`${read}, the network thinks ${chosen} likeliest.`);
+    if (!walk) lines.push(`${read}, the network predicts ${chosen}. The page does not know this language's probabilities.`);
+    else if (state === null) lines.push(`${read}, the network predicts ${chosen}.`);
     else {
       const allowed = allowedIn(known.targets, state);
       const names = either(allowed.map((symbol) => alphabet[symbol]));
       const right = allowed.includes(choices[position]);
       lines.push([
         element("b", { class: right ? "good" : "warn" }, right ? "✓ " : "✗ "),
-        right ? `${read}, the network thinks ${chosen} likeliest, which may follow` : `${read}, the network thinks ${chosen} likeliest, which may not follow`,
+        right ? `${read}, the network predicts ${chosen}, which may follow` : `${read}, the network predicts ${chosen}, which may not follow`,
         allowed.length === 1 && right ? ", and nothing else may." : right ? "." : `: only ${names} may.`,
       ]);
       if (!position) lines.push("Networks are not trained to predict the first symbol.");
@@ -206,7 +206,7 @@ export function showSequences(root, view, store) {
 
   const stateTitle = isPlane ? "Phase portrait" : sample.size > 3 || sample.hasContext ? "The state" : "The space of the hidden units";
   const hint = isPlane
-    ? "Arrows show where the map of a symbol takes each state; longer moves are darker. Drag the star to start elsewhere, or focus the drawing and press the arrow keys."
+    ? "Areas have the colour of the symbol predicted there, dots that of the symbol just read. Arrows show where the map takes each state; longer moves stand out more. Drag the star to start elsewhere, or focus the drawing and press the arrow keys."
     : "Each dot is a state that the text leads to. Drag to turn, or focus the drawing and press the arrow keys.";
   const turnsSomewhere = sample.size > 2 || (sample.hasContext && sample.size > 1);
   root.append(

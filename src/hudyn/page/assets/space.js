@@ -1,12 +1,12 @@
 // The state of one, three or more units: over the text, in space that can be turned, in principal components.
 
 import { principalComponents } from "./linear_algebra.js";
-import { drawFixedPoints, drawVisits, inWords, legendItem, stage } from "./marks.js";
+import { drawFixedPoints, drawVisits, fixedPointItems, inWords, legendItem, stage } from "./marks.js";
 import { fixedPoints, gridPoints, mapOf } from "./maps.js";
 import { element, extent, linear, readable, themeColour } from "./plot.js";
 
 const FLAT_EDGES = { left: 52, right: 12, top: 12, bottom: 42 };
-const SPACE_STARTS = 4; // of Newton's method, along each side
+const SPACE_STARTS = 3; // of Newton's method, along each side
 const TURN_STEP = 0.1; // radians a key press
 
 /** The units of a state that a part of it has: hidden, context, or both. */
@@ -34,10 +34,11 @@ export function turned([x, y, z], { yaw, pitch }) {
   return [right, z * Math.cos(pitch) + depth * Math.sin(pitch), z * Math.sin(pitch) - depth * Math.cos(pitch)];
 }
 
-/** The drawing: {node, legend, draw(scene), glide()}; a scene is that of the phase portrait, with `part`. */
-export function stateSpace() {
+/** The drawing: {node, draw(scene), glide()}; a scene is that of the phase portrait, with `part`; `tell(items)` as there. */
+export function stateSpace(tell) {
   let scene = null;
   let cached = { key: [] };
+  let knownPoints = { key: [], byMap: new Map() };
   const angle = { yaw: -0.6, pitch: 0.35 };
   const words = element("ul", { class: "note points" });
   const node = stage({
@@ -60,6 +61,15 @@ export function stateSpace() {
     },
   });
 
+  /** The fixed points of a map, found once for each network and box. */
+  function fixedPointsOnce(network, map, box) {
+    const key = [network, ...box.flat()];
+    if (key.some((value, place) => value !== knownPoints.key[place])) knownPoints = { key, byMap: new Map() };
+    const { byMap } = knownPoints;
+    if (!byMap.has(map)) byMap.set(map, fixedPoints(mapOf(network, map), gridPoints(box, SPACE_STARTS), box));
+    return byMap.get(map);
+  }
+
   function prepared({ network, part, map, states, visited, bounded }) {
     const size = unitsOf(states[0], part).length;
     const names = part === "both"
@@ -80,7 +90,8 @@ export function stateSpace() {
       }
     }
     const isWhole = size === 3 && part === "hidden" && !states[0].context;
-    const fixed = isWhole ? fixedPoints(mapOf(network, map), gridPoints(box, SPACE_STARTS), box) : [];
+    const fixed = isWhole ? fixedPointsOnce(network, map, box) : [];
+    tell([legendItem("current", "current state"), ...fixedPointItems(fixed)]);
     words.replaceChildren(...fixed.map((point) => element("li", {}, inWords(point))));
     node.tabIndex = labels.length === 3 ? 0 : -1;
     node.classList.toggle("turns", labels.length === 3);
@@ -118,7 +129,7 @@ export function stateSpace() {
   }
 
   function inSpace(context, width, height) {
-    const scale = 0.29 * Math.min(width, height * 1.1);
+    const scale = 0.255 * Math.min(width, height * 1.1);
     const project = (cube) => {
       const [right, up, near] = turned(cube, angle);
       const nearer = 1 + 0.09 * near;
@@ -199,8 +210,6 @@ export function stateSpace() {
   });
   return {
     node: element("div", {}, node, words),
-    legend: () => [legendItem("current", "current state"),
-      ...(cached.fixed?.length ? [["stable", "stable fixed point"], ["saddle", "saddle"], ["unstable", "unstable fixed point"], ["cycle", "2-cycle"]].map(([kind, text]) => legendItem(kind, text)) : [])],
     draw(next) {
       scene = next;
       node.draw();
