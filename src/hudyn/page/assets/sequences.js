@@ -204,7 +204,7 @@ export function showSequences(root, view, store) {
 
   // The page's part
 
-  const stateTitle = isPlane ? "Phase portrait" : sample.size > 3 || sample.hasContext ? "The state" : "The space of the hidden units";
+  const stateTitle = isPlane ? "Phase portrait" : sample.size > 3 || sample.size === 1 || sample.hasContext ? "The state" : "The space of the hidden units";
   const hint = isPlane
     ? "Areas have the colour of the symbol predicted there, dots that of the symbol just read. Arrows show where the map takes each state; longer moves stand out more. Drag the star to start elsewhere, or focus the drawing and press the arrow keys."
     : "Each dot is a state that the text leads to. Drag to turn, or focus the drawing and press the arrow keys.";

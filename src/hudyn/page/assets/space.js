@@ -179,7 +179,7 @@ export function stateSpace(tell) {
     context.fillStyle = colour;
     write(label, shift(edge.centre, 24));
     const [low, high] = cached.box[axis];
-    write(readable(low, 2), shift(edge.at(-0.92), 12));
+    write(readable(low, 2), shift(edge.at(-0.8), 12));
     write(readable(high, 2), shift(edge.at(0.92), 12));
   }
 

@@ -77,7 +77,7 @@ export function unitMap(group, jump) {
     cursor.style.cssText = `left: ${(position - 1) * column}px; width: ${column}px`;
     const { states } = shown.scene;
     const values = group.of(states[position]);
-    shown.cells.forEach((cell, line) => (cell.textContent = values ? readable(values[shown.units[line]], 2) : "–"));
+    shown.cells.forEach((cell, line) => (cell.textContent = values ? shortened(values[shown.units[line]]) : "–"));
     const [from, to] = [(position - 1) * column, position * column];
     if (from < around.scrollLeft || to > around.scrollLeft + around.clientWidth) around.scrollLeft = from - around.clientWidth / 3;
     picture.setAttribute("aria-label", `${group.name} after ${position} symbols: ${shown.cells.map((cell) => cell.textContent).join(", ")}`);
@@ -116,6 +116,11 @@ export function unitMap(group, jump) {
       mark(scene.position);
     },
   };
+}
+
+/** A value in the width of a row's name: three decimals at most. */
+function shortened(value) {
+  return readable(Math.round(1000 * value) / 1000 + 0, 2);
 }
 
 function groupTitle(name) {
