@@ -263,13 +263,13 @@ def test_a_class_that_extends_a_task_belongs_to_it(command, tmp_path):
 
 
 def test_data_of_no_known_task_are_judged_by_what_the_model_is_trained_on(command, tmp_path):
-    (tmp_path / "foreign.py").write_text(
+    (tmp_path / "own_data.py").write_text(
         "from hudyn.tasks.base import TaskData\n\n\n"
         "class Foreign(TaskData):\n    updates_per_epoch = 1\n\n    def chunk(self, epoch, first, last): ...\n"
     )
     (tmp_path / "mine" / "data").mkdir(parents=True)
-    (tmp_path / "mine" / "data" / "foreign.yaml").write_text("_target_: foreign.Foreign\n")
-    outcome = command("--config-dir", "mine", "experiment=kmnist_lin", "data=foreign", "allowed_targets=[foreign]")
+    (tmp_path / "mine" / "data" / "own_data.yaml").write_text("_target_: own_data.Foreign\n")
+    outcome = command("--config-dir", "mine", "experiment=kmnist_lin", "data=own_data", "allowed_targets=[own_data]")
     assert outcome.status == 2
     expected = "hudyn.tasks.characters.ImageClassifier is trained on a KMNISTDataModule, got another class"
     assert problems(outcome) == {"data": expected}

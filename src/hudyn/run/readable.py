@@ -35,7 +35,7 @@ def interval(measure: "Measure") -> str:
     """The interval of a success rate as the page shows it; empty for other measures.
 
     >>> import torch
-    >>> from hudyn.metrics.measure import MeasureKind
+    >>> from hudyn.metrics.measure import Measure, MeasureKind
     >>> interval(Measure(torch.tensor([1.0] * 8 + [0.0] * 2), MeasureKind.RATE))
     '0.490 – 0.943'
     """
