@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -162,8 +163,13 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
         data = self.data
         if not isinstance(data.language, Countable):
             return self._score(data.evaluation, self._text_scores, self._legal_scores)
-        results = self._score(data.evaluation, self._text_scores, self._squared_errors)
-        return results | self._score(data.pairs, self._pair_scores)
+        texts = data.evaluation.to(self.device).joined
+        assumed = scores.assumed_distributions(texts.symbols, texts.probabilities)
+        floor = scores.squared_error_floor(texts.probabilities, assumed, texts.read)
+        squared_errors = partial(self._squared_errors, assumed, floor)
+        return self._score(data.evaluation, self._text_scores, squared_errors) | self._score(
+            data.pairs, self._pair_scores
+        )
 
     def _score(self, texts: ScoredTexts, *scores_of: ScoresOf) -> dict[str, Tensor]:
         """Scores of all members, [members], a few members at a time: their numbers fit in the processor's cache."""
@@ -190,9 +196,9 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
             "legal_accuracy": scores.legal_right(predicted.choices, texts.probabilities, texts.read),
         }
 
-    def _squared_errors(self, predicted: Prediction, texts: ScoredTexts) -> dict[str, Tensor]:
-        assumed = scores.assumed_distributions(texts.symbols, texts.probabilities)
-        floor = scores.squared_error_floor(texts.probabilities, assumed, texts.read)
+    def _squared_errors(
+        self, assumed: Tensor, floor: float, predicted: Prediction, texts: ScoredTexts
+    ) -> dict[str, Tensor]:
         errors = scores.squared_error(predicted.logs, assumed, texts.read)
         return {"squared_error": errors, "squared_error_floor": torch.full_like(errors, floor)}
 
