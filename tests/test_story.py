@@ -1,4 +1,4 @@
-"""What the page tells of sequences in words: true of networks set by hand, and of trained ones, figure by figure."""
+"""What the page says of sequences: its facts hold for networks set by hand, its figures for trained ones."""
 
 import itertools
 import re

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hudyn.errors import HudynError, Interrupted
-from hudyn.run.run import Run
+from hudyn.run.run import UNDER_A_RUN, Run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-UNDER_A_RUN = ("evaluations", "analyses")  # folders in a run's folder that hold runs of their own
 
 
 class Runs(list[Run]):

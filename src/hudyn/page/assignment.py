@@ -18,10 +18,9 @@ from hudyn.page.links import link, run_name
 from hudyn.page.run_page import command as run_command
 from hudyn.page.run_page import environment
 from hudyn.run.folder import atomic_write
-from hudyn.run.run import Run
+from hudyn.run.run import UNDER_A_RUN, Run
 
 Runs = Mapping[str, Run]
-UNDER_A_RUN = ("evaluations", "analyses")  # folders in a run's folder that hold runs of their own
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hudyn.tasks.base import AnyStudy
 
 
+UNDER_A_RUN = ("evaluations", "analyses")  # folders in a run's folder that hold runs of their own
+
+
 class Run:
     """One run.
 

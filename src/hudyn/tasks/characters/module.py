@@ -16,6 +16,8 @@ from hudyn.metrics.measure import MeasureKind
 from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, TaskModule, Updates
 from hudyn.tasks.characters.data import EvaluationBatch, ImageBatch, ImageChunk, KMNISTDataModule
 
+SPLIT = "test"  # that reports and pages are about
+
 
 class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
     """Trains a population to name the class of an image, by the mean negative log-likelihood of the true class.

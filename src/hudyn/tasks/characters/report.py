@@ -19,12 +19,11 @@ from hudyn.networks import layer_parameters
 from hudyn.tasks.artifacts import Artifacts, Drawn, Row, Table
 from hudyn.tasks.base import Study
 from hudyn.tasks.characters.data import KMNISTDataModule
-from hudyn.tasks.characters.module import ImageClassifier
+from hudyn.tasks.characters.module import SPLIT, ImageClassifier
 from hudyn.tasks.characters.story import characters_story
 from hudyn.tasks.characters.view import characters_view
 from hudyn.tasks.views import VIEW, as_file
 
-SPLIT = "test"
 MISTAKES = 24  # shown of each member: four rows of six images
 SMALL_MATRICES = 64  # members whose confusion matrices fit on one page
 RANKED = 10  # most frequent confusions in results.json

@@ -12,9 +12,9 @@ from hudyn.networks import layer_parameters
 from hudyn.tasks.artifacts import Story
 from hudyn.tasks.base import Study
 from hudyn.tasks.characters.data import KMNISTDataModule
-from hudyn.tasks.characters.module import ImageClassifier
+from hudyn.tasks.characters.module import SPLIT, ImageClassifier
+from hudyn.tasks.wording import listed
 
-SPLIT = "test"
 TOLD = 3  # most frequent confusions
 
 FIGURES = {
@@ -80,7 +80,7 @@ def _most_mistaken(matrix: Tensor, labels: Sequence[str]) -> str:
         f"{100 * item.count / totals[item.target]:.1f} %)"
         for item in confusions[:TOLD]
     ]
-    return f"The best network most often mistakes {_listed(parts)}."
+    return f"The best network most often mistakes {listed(parts)}."
 
 
 def _why(matrix: Tensor, labels: Sequence[str], means: Tensor, images: Tensor, choices: Choices, member: int) -> str:
@@ -162,7 +162,7 @@ class Likeness:
     def of(cls, means: Tensor, matrix: Tensor) -> "Likeness":
         """That of mean images [classes, pixels] and a confusion matrix [classes, classes]."""
         correlations = torch.corrcoef(means)
-        first, second = torch.triu_indices(len(means), len(means), 1)
+        first, second = torch.triu_indices(len(means), len(means), offset=1)
         mistakes = (matrix + matrix.T)[first, second]
         return cls(correlations, float(spearmanr(correlations[first, second].numpy(), mistakes.numpy()).statistic))
 
@@ -195,8 +195,3 @@ def _percent(share: Tensor) -> str:
 def _share(true: Tensor) -> str:
     """Share of the items for which something is true."""
     return f"{100 * true.double().mean().item():.0f} %"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """Items as a sentence lists them: "a, b and c"."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]

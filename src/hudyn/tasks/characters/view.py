@@ -8,10 +8,9 @@ from torch import Tensor
 from hudyn.metrics.classification import Choices, confusion_matrices
 from hudyn.tasks.base import Study
 from hudyn.tasks.characters.data import KMNISTDataModule
-from hudyn.tasks.characters.module import ImageClassifier
+from hudyn.tasks.characters.module import SPLIT, ImageClassifier
 from hudyn.tasks.views import networks
 
-SPLIT = "test"
 BEHIND_A_CELL = 12  # images at most
 MOST_IMAGES = 1600  # of 28 × 28 bytes: less than a megabyte in the page
 

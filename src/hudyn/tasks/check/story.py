@@ -8,11 +8,11 @@ from torch import Tensor
 
 from hudyn.dynamics.dividing_lines import DividingLine, dividing_lines
 from hudyn.metrics.labels import right_choices
-from hudyn.metrics.measure import Measure, MeasureKind
 from hudyn.networks import GridMLP
 from hudyn.networks.grid import step
 from hudyn.tasks.artifacts import Story
 from hudyn.tasks.check.module import CheckStudy
+from hudyn.tasks.wording import share_of_networks
 
 PARALLEL = 10.0  # degrees within which lines count as parallel
 TOLD_UNITS = 5  # whose lines are written out: those with the largest weights to the output
@@ -58,13 +58,8 @@ def _answer(study: CheckStudy, solved: Tensor) -> str:
             return f"The {kind} gets {points}."
         since = int(study.results["train/sustained_success"].values[0])
         return f"The {kind} gets {points} for good, from epoch {since:,} on."
-    low, high = Measure(solved, MeasureKind.RATE).interval or (0.0, 1.0)
-    successes = int(solved.sum())
-    text = (
-        f"{successes} of {study.members} networks ({100 * successes / study.members:.0f} %, 95 % interval "
-        f"{100 * low:.0f}–{100 * high:.0f} %) get {points}"
-    )
-    if lasting is None or not successes:
+    text = f"{share_of_networks(study.results['train/solved'])} get {points}"
+    if lasting is None or not solved.any():
         return f"{text}."
     if not torch.equal(lasting, solved):
         return f"{text}, {int((lasting & solved).sum())} of them for good."

@@ -20,13 +20,13 @@ from hudyn.tasks.sequences.story.wording import (
     at_least,
     capital,
     language_name,
-    listed,
     ordinal,
     percent,
     rounded_up,
     size,
     unit_text,
 )
+from hudyn.tasks.wording import listed
 
 BACK = 0.25  # distance from the state before the word, as a share of the word's extent, of a state that is back
 SHRUNK = 0.9  # of the second step in a block, below which the last step limits the count

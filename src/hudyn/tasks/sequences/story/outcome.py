@@ -6,6 +6,7 @@ from hudyn.dynamics.verdict import Verdict
 from hudyn.languages import Countable, Language
 from hudyn.metrics.measure import Measure
 from hudyn.tasks.sequences.story.wording import language_name
+from hudyn.tasks.wording import interval, share_of_networks
 
 
 def kinds(verdicts: Sequence[Verdict | None], solved: Sequence[float]) -> list[str]:
@@ -46,13 +47,11 @@ def _share(solved: Measure, verb: str, what: str) -> str:
     number, members = int(solved.known.sum()), len(solved)
     if members == 1:
         return f"The network {verb}s {what}" if number else f"The network does not {verb} {what}"
-    low, high = (f"{100 * bound:.0f}" for bound in solved.interval or (0, 1))
-    interval = f"95 % interval {low}–{high} %"
     if number == members:
-        return f"All {members} networks ({interval}) {verb} {what}"
+        return f"All {members} networks ({interval(solved)}) {verb} {what}"
     if number == 0:
-        return f"None of {members} networks ({interval}) {verb}s {what}"
-    return f"{number} of {members} networks ({100 * solved.mean:.0f} %, {interval}) {verb}{'s' * (number == 1)} {what}"
+        return f"None of {members} networks ({interval(solved)}) {verb}s {what}"
+    return f"{share_of_networks(solved)} {verb}{'s' * (number == 1)} {what}"
 
 
 def _how_far(longest: Measure, most: int) -> str:
