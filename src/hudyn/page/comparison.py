@@ -51,7 +51,7 @@ def write_comparison(runs: Sequence[Run], target: Path) -> None:
 def _different_settings(runs: Sequence[Run]) -> Iterator[list[str]]:
     """The settings in which the runs differ, each with its value in every run; empty where a run lacks it.
 
-    The members and the seed, which data and model repeat, are told once.
+    The members and the seed stand once, although data and model have them too.
     """
     configs = [dict(_flat(OmegaConf.to_container(run.config, resolve=True))) for run in runs]
     for config in configs:

@@ -23,8 +23,17 @@ from hudyn.run.record import Record
 from hudyn.run.run import Run
 from hudyn.tasks.views import VIEW, as_file
 
-QUALITY = 82  # of pictures in the page, WebP's: half the size of the PNG, and text stays sharp
+QUALITY = 82  # of pictures in the page, WebP's: a fifth of the PNG's size, and text stays sharp
 WIDEST = 1400  # pixels of a picture in the page
+OTHER_NETWORKS = {
+    "experiment",
+    "members",
+    "seed",
+    "threads",
+    "name",
+    "tags",
+    "logger",
+}  # settings of the same experiment
 LARGEST_ANIMATION = 600_000  # bytes of an animation in the page
 
 
@@ -42,6 +51,7 @@ def write_page(run: Run) -> None:
             command=command(run),
             facts=facts(run.record),
             expected=run.config.get("expected") or "",
+            is_changed=bool(set(run.overrides) - KEPT),
             figures=figures(run),
             pages=sorted(path.name for path in run.figures.glob("*.html")),
             config=OmegaConf.to_yaml(run.config, resolve=True),
