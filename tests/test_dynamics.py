@@ -104,21 +104,9 @@ def test_untrained_networks_are_told_to_be_none_of_it(command):
     assert {row["symbol"] for row in points} == {"a", "b"}
 
 
-def test_three_units_are_shown_in_space(command):
-    pytest.importorskip("plotly", reason='plotly is not installed (pip install "hudyn[analysis]")')
-    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "report.dynamics.draw_unsolved=true")
-    page = (outcome.folder / "figures/state_space.html").read_text()
-    assert "plotly.min.js" in page
-    assert (outcome.folder / "figures/plotly.min.js").exists()
-    assert "state_space.html" in (outcome.folder / "report.html").read_text()
-
-
-def test_without_plotly_a_run_ends_as_well(command, monkeypatch):
-    find, missing = importlib.util.find_spec, ("plotly", "aalpy")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name in missing else find(name, *rest))
-    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "report.dynamics.draw_unsolved=true")
-    assert outcome.status == 0, outcome.err
-    assert not (outcome.folder / "figures/state_space.html").exists()
+def test_without_aalpy_the_learner_is_refused(command, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "aalpy" else find(name, *rest))
     outcome = command("experiment=srn_reber", *QUICK, "report.dynamics.learner=true")
     assert outcome.status == 2
     message = 'report.dynamics.learner  expected false, or AALpy installed (pip install "hudyn[analysis]"), got True'

@@ -27,7 +27,6 @@ QUALITY = 82  # of pictures in the page, WebP's: a fifth of the PNG's size, and 
 WIDEST = 1400  # pixels of a picture in the page
 # settings that leave the experiment the same
 KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger"}
-LARGEST_ANIMATION = 600_000  # bytes of an animation in the page
 
 
 def write_page(run: Run) -> None:
@@ -46,7 +45,7 @@ def write_page(run: Run) -> None:
             expected=run.config.get("expected") or "",
             is_changed=bool(set(run.overrides) - KEPT),
             figures=figures(run),
-            pages=sorted(path.name for path in run.figures.glob("*.html")),
+            files=sorted(path.name for path in run.figures.glob("*") if path.suffix != ".png"),
             config=OmegaConf.to_yaml(run.config, resolve=True),
             style=style(),
             script=script("run_page"),
@@ -61,7 +60,7 @@ def write_page(run: Run) -> None:
 def environment() -> Environment:
     """Where the pages' templates are, with their filters."""
     found = Environment(loader=PackageLoader("hudyn.page", ""), autoescape=True, undefined=StrictUndefined)
-    found.filters |= {"numbers": numbers, "interval": interval, "heading": heading}
+    found.filters |= {"numbers": numbers, "interval": interval}
     return found
 
 
@@ -134,8 +133,7 @@ def history(run: Run) -> dict[str, Any]:
 def figures(run: Run) -> list[dict[str, str]]:
     """The run's pictures in the order of the story, each with its name, title, caption and content."""
     captions = run.record.parts.get("page", {}).get("figures", {})
-    paths = [path for path in run.figures.glob("*") if path.suffix in (".png", ".gif")]
-    paths.sort(key=lambda path: place_in(captions)(path.stem))
+    paths = sorted(run.figures.glob("*.png"), key=lambda path: place_in(captions)(path.stem))
     with ThreadPoolExecutor() as pool:  # Pillow works outside Python's lock
         sources = list(pool.map(picture, paths))
     return [
@@ -150,11 +148,7 @@ def figures(run: Run) -> list[dict[str, str]]:
 
 
 def picture(path: Path) -> str:
-    """A picture for the page, as a data URL; an animation that is too large for it, as a link."""
-    if path.suffix == ".gif":
-        if path.stat().st_size > LARGEST_ANIMATION:
-            return f"figures/{path.name}"
-        return f"data:image/gif;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    """A picture for the page, as a data URL."""
     file = io.BytesIO()
     with Image.open(path) as image:
         image.thumbnail((WIDEST, 10 * WIDEST))

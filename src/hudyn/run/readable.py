@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,11 +42,9 @@ def interval(measure: "Measure") -> str:
 
 
 def heading(name: str) -> str:
-    """The name of a file as a heading.
+    """The name of a figure or a table as a heading.
 
-    >>> heading("training.gif")
-    'Training'
     >>> heading("confusion_matrix")
     'Confusion matrix'
     """
-    return Path(name).stem.replace("_", " ").capitalize()
+    return name.replace("_", " ").capitalize()
