@@ -16,6 +16,7 @@ from hudyn.metrics.measure import Measure
 from hudyn.page import run_page
 from hudyn.run.run import Run
 from hudyn.tasks.views import VIEW, from_file
+from hudyn.tasks.wording import share_of_networks
 
 RANKED = 5  # most frequent confusions of a network that are listed
 TRACED = 24  # symbols of a text that are listed
@@ -245,7 +246,7 @@ def weights(run: Run) -> Block | None:
         return None
     member = best(run)
     initial, final = (
-        _named(networks["specification"]["layout"], vectors[member])
+        _named(networks["specification"]["layout"], vectors[networks["members"].index(member)])
         for vectors in (networks["snapshots"][0], networks["vectors"])
     )
     units = len(initial["hidden.bias"])
@@ -308,9 +309,7 @@ def share_solved(run: Run) -> str | None:
     measure = run.metrics.get("test/solved", run.metrics.get("train/solved"))
     if measure is None or measure.interval is None:
         return None
-    low, high = measure.interval
-    interval = f" (95 % interval {percent(low)} to {percent(high)})" if len(measure) > 1 else ""
-    return f"{int(measure.known.sum())} of {len(measure.known)} networks{interval}"
+    return share_of_networks(measure) if len(measure) > 1 else f"{int(measure.known.sum())} of 1 network"
 
 
 def solved(run: Run) -> Block | None:
@@ -318,7 +317,8 @@ def solved(run: Run) -> Block | None:
     share = share_solved(run)
     if share is None:
         return None
-    sentences = [f"{share} solve the task."]
+    one = "The network solves the task." if share.startswith("1 ") else "The network does not solve the task."
+    sentences = [f"{share} solve the task." if run.record.members > 1 else one]
     furthest = _value(run, "test/longest")
     if furthest is not None:
         trained_to = run.config.data.language.max_n
