@@ -21,7 +21,7 @@ from .test_grid_view import WORDS, assert_all_is_captioned, view_of, words
 
 @pytest.fixture
 def brief(command):
-    outcome = command(*SHORT, "members=3")
+    outcome = command(*SHORT, "members=3", draws=True)
     assert outcome.status == 0, outcome.err
     return outcome
 

@@ -61,7 +61,7 @@ def results(folder):
 
 @pytest.mark.parametrize("experiment", ["check_step", "check_scaled"])
 def test_given_weights_are_evaluated_and_drawn(command, experiment):
-    outcome = command(f"experiment={experiment}")
+    outcome = command(f"experiment={experiment}", draws=True)
     assert outcome.status == 0, outcome.err
     assert outcome.values("train/accuracy") == [1.0]
     assert outcome.values("train/solved") == [1.0]
@@ -293,7 +293,7 @@ def test_a_finished_run_is_trained_longer(command, population):
 
 
 def test_evaluation_gives_the_results_of_the_run(command, population):
-    outcome = command(f"run={population}", program="eval")
+    outcome = command(f"run={population}", program="eval", draws=True)
     assert outcome.status == 0, outcome.err
     (folder,) = (population / "evaluations").iterdir()
     assert results(folder)["metrics"] == results(population)["metrics"]

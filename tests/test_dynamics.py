@@ -25,7 +25,7 @@ def told(outcome):
 
 
 def test_a_counter_set_by_hand_is_certified(command):
-    counter = command(*COUNTER)
+    counter = command(*COUNTER, draws=True)
     found = told(counter)
     (member,) = found["members"]
     assert member["kind"] == "linear counter in a cell"
@@ -89,7 +89,7 @@ def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
 
 def test_untrained_networks_are_told_to_be_none_of_it(command):
     drawn = ["report.dynamics.animation=true", "report.dynamics.draw_unsolved=true"]
-    outcome = command("experiment=srn_anb2n", *QUICK, "members=3", *drawn)
+    outcome = command("experiment=srn_anb2n", *QUICK, "members=3", *drawn, draws=True)
     found = told(outcome)
     assert [share["kind"] for share in found["kinds"]] == ["not solved"]
     assert found["kinds"][0]["members"] == 3
@@ -116,7 +116,7 @@ def test_without_aalpy_the_learner_is_refused(command, monkeypatch):
 def test_one_hidden_unit_and_many(command):
     for size, figure in ((1, "automaton_states.png"), (5, "principal_components.png")):
         outcome = command("experiment=srn_anbn", *QUICK, "members=1", f"model.network.hidden_size={size}",
-                          "report.dynamics.draw_unsolved=true")  # fmt: skip
+                          "report.dynamics.draw_unsolved=true", draws=True)  # fmt: skip
         assert outcome.status == 0, outcome.err
         assert (outcome.folder / "figures" / figure).exists()
 

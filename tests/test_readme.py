@@ -77,7 +77,7 @@ def run_example(command, write_examples):
     def run(page, line):
         write_examples(page)
         short = SHORT_TRAINING if "experiment=srn_" in line else SHORT if "experiment=kmnist_" in line else []
-        return command(*shlex.split(line)[1:], *short)
+        return command(*shlex.split(line)[1:], *short, draws="with_readout" in line)
 
     return run
 
