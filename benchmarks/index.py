@@ -1,7 +1,7 @@
 """How long runs.py takes on many runs: python benchmarks/index.py [--runs 1000].
 
-It makes the folders of finished runs of srn_anb2n, of 64 networks each, and times the whole command, from the start of its
-process to its end: the first call, which reads every run, and later calls, which read what has changed.
+It makes the folders of finished runs of srn_anb2n, of 64 networks each, and times the whole command, from the start of
+its process to its end: the first call, which reads every run, and later calls, which read what has changed.
 """
 
 import argparse

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ INDEX = ".runs.json"  # in the folder that is asked about
 FORMAT = 1  # changes with what the index holds; an index of another format is made anew
 FIELDS = ("experiment", "seed", "members", "tags", "status", "network", "time", "environment", "error")
 QUIET = 600  # seconds without a file written after which a run that says it is running counts as stale
+_TOP_LEVEL = re.compile(r"^(?=\w)", re.MULTILINE)  # where a section of a config.yaml begins
+_MEMBERS_VALUES = re.compile(rb'"values": \[[^\]]*\]')  # the bulk of results.json, not needed here
 STATED_ELSEWHERE = {"expected"} | {f"{group}.{name}" for group in ("data", "model") for name in ("members", "seed")}
 
 Stamp = list[list[int] | None]  # of results.json and config.yaml: inode, size, time of the last change
@@ -76,7 +80,7 @@ def run_folders(folder: Path) -> list[Path]:
     return sorted(found, key=_order)
 
 
-def settings_by_path(config: Mapping[str, Any]) -> dict[str, Any]:
+def settings_by_path(config: dict[str, Any]) -> dict[str, Any]:
     """The settings in a config by dotted path, each once: members and seed are in data and model, too.
 
     >>> settings_by_path({"seed": 1, "data": {"seed": 1, "ratios": [1, 2]}, "scheduler": {}})
@@ -87,7 +91,7 @@ def settings_by_path(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flat(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of nested mappings by dotted path; a list is one."""
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         for key, value in node.items():
             yield from _flat(value, f"{path}.{key}" if path else str(key))
     else:
@@ -145,10 +149,17 @@ def _read_run(folder: Path, stamp: Stamp) -> IndexedRun:
 
 def _read_settings(path: Path) -> dict[str, Any]:
     """The settings in a config.yaml, as they stand there: texts, and lists of texts."""
+    sections = _TOP_LEVEL.split(path.read_text(encoding="utf-8"))
+    return {key: value for section in sections for key, value in _section_settings(section).items()}
+
+
+@lru_cache(maxsize=1024)
+def _section_settings(section: str) -> dict[str, Any]:
+    """The settings of one section of a config.yaml; most are the same in many runs."""
     import yaml
 
     try:
-        config = yaml.load(path.read_bytes(), getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        config = yaml.load(section, getattr(yaml, "CBaseLoader", yaml.BaseLoader)) if section else {}
     except yaml.YAMLError as error:
         raise ValueError(error) from error
     if not isinstance(config, dict):
@@ -158,7 +169,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 def _read_record(path: Path) -> dict[str, Any]:
     """What results.json holds, as far as `IndexedRun.record` has it."""
-    content = json.loads(path.read_bytes())
+    content = json.loads(_MEMBERS_VALUES.sub(b'"values": []', path.read_bytes()))
     if not isinstance(content, dict) or "status" not in content:
         raise ValueError("it has no status")
     record = dict(_flat({name: content[name] for name in FIELDS if name in content}))
