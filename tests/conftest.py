@@ -102,7 +102,13 @@ def command(
         monkeypatch.setattr(sys, "path", list(sys.path))
         capsys.readouterr()
         try:
-            {"train": cli.train, "eval": cli.evaluate, "analyze": cli.analyze, "report": cli.report}[program]()
+            {
+                "train": cli.train,
+                "eval": cli.evaluate,
+                "analyze": cli.analyze,
+                "report": cli.report,
+                "runs": cli.runs,
+            }[program]()
             status = 0
         except SystemExit as stopped:
             status = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
