@@ -25,6 +25,7 @@ from hudyn.tasks.views import VIEW, as_file
 
 QUALITY = 82  # of pictures in the page, WebP's: a fifth of the PNG's size, and text stays sharp
 WIDEST = 1400  # pixels of a picture in the page
+WIDE = 1200  # pixels of a picture's file, beyond which its text is legible only across the page
 # settings that leave the experiment the same
 KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger"}
 
@@ -130,7 +131,7 @@ def history(run: Run) -> dict[str, Any]:
     }
 
 
-def figures(run: Run) -> list[dict[str, str]]:
+def figures(run: Run) -> list[dict[str, Any]]:
     """The run's pictures in the order of the story, each with its name, title, caption and content."""
     captions = run.record.parts.get("page", {}).get("figures", {})
     paths = sorted(run.figures.glob("*.png"), key=lambda path: place_in(captions)(path.stem))
@@ -142,6 +143,7 @@ def figures(run: Run) -> list[dict[str, str]]:
             "title": heading(path.stem),
             "caption": captions.get(path.stem, ""),
             "source": source,
+            "wide": is_wide(path),
         }
         for path, source in zip(paths, sources, strict=True)
     ]
@@ -154,6 +156,12 @@ def picture(path: Path) -> str:
         image.thumbnail((WIDEST, 10 * WIDEST))
         image.convert("RGB").save(file, format="webp", quality=QUALITY, method=2)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def is_wide(path: Path) -> bool:
+    """Whether a picture fills the page's width."""
+    with Image.open(path) as image:
+        return image.width > WIDE
 
 
 def place_in(names: Iterable[str]) -> Callable[[str], tuple[int, str]]:

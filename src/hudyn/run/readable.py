@@ -40,5 +40,7 @@ def heading(name: str) -> str:
 
     >>> heading("confusion_matrix")
     'Confusion matrix'
+    >>> heading("hidden_states_3d")
+    'Hidden states in 3D'
     """
-    return name.replace("_", " ").capitalize()
+    return name.replace("_", " ").capitalize().replace(" 3d", " in 3D")
