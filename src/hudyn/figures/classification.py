@@ -9,12 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
-from hudyn.figures.style import COLOURS, GREYS, colour_bar, heading, in_style, printable, tiles
+from hudyn.figures.style import COLOURS, GREYS, colour_bar, heading, image_tiles, in_style, printable
 from hudyn.metrics.classification import Mistake
 
 SHARE = "share of the true class"  # of which a confusion matrix shows colours
 LONG_NAME = 5  # letters of a class beyond which names are turned
-LONG_TITLE = 16  # letters of "true → predicted" beyond which it is written smaller
 FEW_EPOCHS = 30  # that are marked by dots
 
 
@@ -54,15 +53,17 @@ def confusion_matrices(matrices: Tensor, accuracies: Tensor, seeds: Sequence[int
         seeds: seed of each member.
     """
     members = len(matrices)
-    columns = min(members, max(5, math.ceil(math.sqrt(members * 1.5))))
-    figure, panels = tiles(members, columns, size=(1.45, 1.65), edge=(1.1, 0.7))
-    for member, (axes, matrix, accuracy) in enumerate(zip(panels, matrices, accuracies, strict=True)):
-        image = axes.imshow(_row_shares(matrix), vmin=0, vmax=1)
-        axes.set_title(f"seed {seeds[member]}: {accuracy:.2%}", fontsize=8, fontweight="normal")
-    bar = colour_bar(figure, image, ax=panels, shrink=0.8, aspect=30, format=PercentFormatter(1, decimals=0))
-    bar.set_label(SHARE, fontsize=8)
-    heading(figure, "Confusion matrices (rows: true, columns: predicted)")
-    return figure
+    return image_tiles(
+        [_row_shares(matrix) for matrix in matrices],
+        [f"seed {seed}: {accuracy:.2%}" for seed, accuracy in zip(seeds, accuracies, strict=True)],
+        columns=min(members, max(5, math.ceil(math.sqrt(members * 1.5)))),
+        title="Confusion matrices (rows: true, columns: predicted)",
+        side=1.4,
+        bar=SHARE,
+        bar_format=PercentFormatter(1, decimals=0),
+        vmin=0,
+        vmax=1,
+    )
 
 
 @in_style
@@ -75,16 +76,12 @@ def mistakes(images: Tensor, wrong: Sequence[Mistake], labels: list[str], title:
         labels: name of each class.
         title: heading.
     """
-    names = printable(labels)
-    figure, panels = tiles(len(wrong), 6, size=(1.4, 1.62), edge=(0, 0.6))
-    heading(figure, f"{title}: true → predicted, with the predicted probability")
-    for axes, image, mistake in zip(panels, images, wrong, strict=True):
-        axes.imshow(image.numpy(), cmap=GREYS)
-        classes = f"{names[mistake.target]} → {names[mistake.choice]}"
+    names, titles = printable(labels), []
+    for mistake in wrong:
         probability = f"{math.floor(mistake.confidence * 1e4) / 1e4:.2%}"  # never rounded up to 100 %
-        size = 8.5 if len(classes) < LONG_TITLE else 6.5
-        axes.set_title(f"{classes}\n{probability}", fontsize=size, fontweight="normal", loc="center")
-    return figure
+        titles.append(f"{names[mistake.target]} → {names[mistake.choice]}\n{probability}")
+    heading = f"{title}: true → predicted, with the predicted probability"
+    return image_tiles(list(images.numpy()), titles, columns=6, title=heading, side=1.3, cmap=GREYS)
 
 
 @in_style

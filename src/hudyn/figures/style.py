@@ -19,6 +19,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import Formatter
 from matplotlib.typing import LineStyleType
 from PIL import Image
 
@@ -37,6 +38,9 @@ COUNTS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.96, 256)))  # viri
 KANA_FONTS = ["Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic"]
 PALE = "#707070"
 EDGE = 0.1  # inches between the edge of a figure and its heading
+# Images with names: inches between them, for the heading, for a line of a name, and for the colour bar; points of a
+# name; inches of a letter of that size.
+TILE_GAP, TILE_TOP, TILE_LINE, TILE_BAR, TILE_FONT, LETTER = 0.12, 0.35, 0.16, 0.95, 8.5, 0.075
 FRAME_MS, LAST_FRAME_MS = 80, 2000  # of an animation; the last frame stays long enough to be studied
 NEARLY_WHITE = 248  # of 255: Pillow does not tell colours apart that are closer
 PALETTE = 128  # colours of an animation: half of what GIF allows, for smaller files
@@ -71,14 +75,47 @@ def heading(figure: Figure, title: str) -> Text:
     return figure.suptitle(title, x=EDGE / width, y=None if is_laid_out else 1 - EDGE / height, ha="left", va="top")
 
 
-def tiles(number: int, columns: int, size: tuple[float, float], edge: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """A figure of panels of a size in inches, which hide their axes, with an edge around all; the panels, [number]."""
-    rows = max(1, math.ceil(number / columns))
-    figure = Figure(figsize=(size[0] * columns + edge[0], size[1] * rows + edge[1]), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in panels:
-        axes.set_axis_off()
-    return figure, panels[:number]
+def image_tiles(
+    images: Sequence[np.ndarray],
+    names: Sequence[str],
+    columns: int,
+    title: str,
+    side: float,
+    bar: str | None = None,
+    bar_format: Formatter | None = None,
+    **look: Any,
+) -> Figure:
+    """Images of one shape, each with its name above, in a single axes: one axes each takes seconds to draw.
+
+    Args:
+        images: [height, width] each.
+        names: one each, of one or more lines.
+        columns: number of columns.
+        title: heading.
+        side: width of an image in inches.
+        bar: label of the colour bar; None for none.
+        bar_format: format of its ticks.
+        look: options of `Axes.imshow`.
+    """
+    rows = max(1, math.ceil(len(images) / columns))
+    height = side * images[0].shape[0] / images[0].shape[1] if len(images) else side
+    above = TILE_LINE * max((1 + name.count("\n") for name in names), default=1) + TILE_GAP
+    wide, high = columns * (side + TILE_GAP), rows * (height + above)
+    figure = Figure(figsize=(wide + TILE_GAP + TILE_BAR * (bar is not None), TILE_TOP + high + TILE_GAP))
+    heading(figure, title)
+    axes = panel(figure, TILE_GAP, TILE_GAP, wide, high)
+    for place, (image, name) in enumerate(zip(images, names, strict=True)):
+        row, column = divmod(place, columns)
+        left, top = column * (side + TILE_GAP), row * (height + above) + above
+        shown = axes.imshow(image, extent=(left, left + side, top + height, top), aspect="auto", **look)
+        size = min(TILE_FONT, TILE_FONT * side / (LETTER * max(map(len, name.split("\n")))))
+        axes.text(left + side / 2, top - 0.04, name, ha="center", va="bottom", fontsize=size)
+    axes.set(xlim=(0, wide), ylim=(high, 0))
+    axes.set_axis_off()
+    if bar is not None:
+        colours = panel(figure, 2 * TILE_GAP + wide, TILE_GAP + high * 0.1, 0.12, high * 0.8)
+        colour_bar(figure, shown, cax=colours, format=bar_format).set_label(bar, fontsize=8)
+    return figure
 
 
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from hudyn.figures.style import DIVERGING, colour_bar, heading, in_style, printable, tiles
+from hudyn.figures.style import DIVERGING, image_tiles, in_style, printable
 
 SHOWN = 64  # units
 
@@ -41,13 +41,16 @@ def weight_images(weights: Tensor, labels: list[str] | None, title: str) -> Figu
     """
     shown = weights[:SHOWN]
     names = printable(labels) if labels else [str(unit) for unit in range(len(shown))]
-    columns = min(len(shown), 5 if len(shown) <= 10 else 8)
-    figure, panels = tiles(len(shown), columns, size=(1.15, 1.3), edge=(1.2, 0.5))
     part = f", the first {SHOWN} of {len(weights)} units" if len(weights) > SHOWN else ""
-    heading(figure, title + part)
     limit = shown.abs().max().item()
-    for axes, weight, name in zip(panels, shown, names, strict=True):
-        image = axes.imshow(weight.numpy(), cmap=DIVERGING, vmin=-limit, vmax=limit)
-        axes.set_title(name, fontsize=8.5, fontweight="normal", loc="center")
-    colour_bar(figure, image, ax=panels, shrink=0.8, aspect=30).set_label("weight", fontsize=8)
-    return figure
+    return image_tiles(
+        list(shown.numpy()),
+        names,
+        columns=min(len(shown), 5 if len(shown) <= 10 else 8),
+        title=title + part,
+        side=1.0,
+        bar="weight",
+        cmap=DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+    )
