@@ -8,14 +8,14 @@ from nbclient import NotebookClient
 
 from .conftest import ROOT
 
-SEQUENCES = {"trainer.max_steps": 60, "members": 2, "data.evaluation_interval": 30, "data.evaluation_sequences": 20}
+SEQUENCES = {"trainer.max_steps": 60, "data.evaluation_interval": 30, "data.evaluation_sequences": 20, "model.max_n": 9}
 SETTINGS = {
     "assignment": {
         "characters": {"trainer.max_epochs": 1},
         "check": {"members": 2, "trainer.max_steps": 100},
-        "sequences": SEQUENCES,
+        "sequences": {"members": 2, **SEQUENCES},
     },
-    "counter": SEQUENCES,
+    "counter": {"members": 2, **SEQUENCES},
 }
 
 

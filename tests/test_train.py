@@ -27,6 +27,8 @@ from .conftest import ROOT, SHORT, run_folders
 
 UNREPORTED = [*SHORT, "~report.evaluation"]  # for tests of numbers, which need no figures
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+# experiments whose figures are drawn as well: of each task, network and kind of language
+DRAWN = {"check_sigmoid", "kmnist_conv", "srn_anb2n", "srn_reber", "lstm_anb2nc3n", "lstm_reber_embedded"}
 
 
 def weights(folder):
@@ -46,7 +48,8 @@ def rows(path):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs_briefly(command, experiment):
-    outcome = command(f"experiment={experiment}", "debug=fast", "members=1", draws=True)
+    counts = ["model.max_n=20"] if experiment.startswith(("srn", "lstm")) else []
+    outcome = command(f"experiment={experiment}", "debug=fast", "members=1", *counts, draws=experiment in DRAWN)
     assert outcome.status == 0, outcome.err
     assert outcome.results["status"] == "done"
     assert outcome.results["experiment"] == experiment

@@ -30,8 +30,13 @@ def time_course(read: WordTrajectory, alphabet: Sequence[str], units: np.ndarray
     heights = [1.35] * len(series) + [0.2 * len(alphabet) + 0.15] * 2
     figure = Figure(figsize=(max(6.4, 0.17 * len(symbols) + 2), sum(heights) + 1.3), layout="constrained")
     heading(figure, title)
-    ratios = {"height_ratios": heights, "width_ratios": [figure.get_figwidth(), 0.15]}
-    panels, keys = figure.subplots(len(heights), 2, sharex="col", squeeze=False, gridspec_kw=ratios).T
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=[figure.get_figwidth(), 0.15])
+    panels = [figure.add_subplot(grid[row, 0]) for row in range(len(heights))]
+    predictions = {"predicted": read.probabilities, "true": read.text.probabilities}
+    for axes, (name, distributions) in zip(panels[len(series) :], predictions.items(), strict=True):
+        image = axes.imshow(distributions.T, aspect="auto", vmin=0, vmax=1)
+        axes.set_yticks(range(len(alphabet)), alphabet)
+        axes.set_ylabel(f"{name}\nnext")
     for axes, (name, values) in zip(panels, series.items(), strict=False):
         for unit, colour in zip(units, itertools.cycle(COLOURS), strict=False):
             axes.plot(values[:, unit], "o-", color=colour, markersize=3, linewidth=1.2, label=f"unit {unit + 1}")
@@ -43,19 +48,15 @@ def time_course(read: WordTrajectory, alphabet: Sequence[str], units: np.ndarray
     for axes in panels:
         for begin in read.text.starts:
             axes.axvline(begin - 0.5, color="gray", linewidth=0.8)
+        axes.set(xlim=(-0.5, len(symbols) - 0.5), xticks=[])
         axes.tick_params(axis="x", length=0)
-    panels[0].set_xlim(-0.5, len(symbols) - 0.5)
-    panels[0].set_xticks(range(len(symbols)), symbols)
-    panels[0].tick_params(labeltop=True)
-    for key in keys:
-        key.set_axis_off()
-    keys[0].legend(*panels[0].get_legend_handles_labels(), loc="upper left", borderaxespad=0)
-    predictions = {"predicted": read.probabilities, "true": read.text.probabilities}
-    for axes, (name, distributions) in zip(panels[len(series) :], predictions.items(), strict=True):
-        image = axes.imshow(distributions.T, aspect="auto", vmin=0, vmax=1)
-        axes.set_yticks(range(len(alphabet)), alphabet)
-        axes.set_ylabel(f"{name}\nnext")
-    place = figure.add_subplot(keys[0].get_gridspec()[len(series) :, 1])
+    for axes in (panels[0], panels[-1]):
+        axes.set_xticks(range(len(symbols)), symbols)
+    panels[0].tick_params(labeltop=True, labelbottom=False)
+    key = figure.add_subplot(grid[0, 1])
+    key.set_axis_off()
+    key.legend(*panels[0].get_legend_handles_labels(), loc="upper left", borderaxespad=0)
+    place = figure.add_subplot(grid[len(series) :, 1])
     colour_bar(figure, image, cax=place, ticks=[0, 0.5, 1], label="probability")
     figure.align_ylabels(panels)
     return figure
