@@ -68,6 +68,27 @@ class Outcome:
         return self.results["metrics"][name]["values"]
 
 
+def run_commands_here(monkeypatch: pytest.MonkeyPatch, folder: Path, data: Path) -> None:
+    """Let commands run in this process, which goes on, in a folder."""
+    monkeypatch.setenv("HUDYN_DATA", str(data))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("gc.disable", lambda: None)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    monkeypatch.setattr("hudyn.cli.process.end", lambda: None)
+
+
+def train_here(folder: Path, data: Path, *arguments: str) -> Path:
+    """Run train.py in this process, with pictures, for fixtures that many tests read; the run's folder."""
+    from hudyn import cli
+
+    with pytest.MonkeyPatch.context() as patched:
+        run_commands_here(patched, folder.parent, data)
+        patched.setattr(sys, "argv", ["train.py", *arguments, f"hydra.run.dir={folder}"])
+        patched.setattr(sys, "path", list(sys.path))
+        cli.train()
+    return folder
+
+
 @pytest.fixture
 def command(
     small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -76,12 +97,7 @@ def command(
 
     Drawing takes most of a brief run's time, so a run makes no pictures unless it is called with ``draws=True``.
     """
-    monkeypatch.setenv("HUDYN_DATA", str(small_data))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gc.disable", lambda: None)  # in a process that goes on
-    monkeypatch.setattr("gc.freeze", lambda: None)
-    monkeypatch.setattr("hudyn.cli.process.end", lambda: None)
-
+    run_commands_here(monkeypatch, tmp_path, small_data)
     from hudyn.run import writer
 
     write_file = writer._write_file
@@ -126,24 +142,8 @@ def run_folders(root: Path) -> list[Path]:
 @pytest.fixture(scope="session")
 def finished(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of three members, for tests that only read it."""
-    import subprocess
-
     folder = tmp_path_factory.mktemp("finished") / "run"
-    subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "train.py"),
-            *SHORT,
-            "experiment=kmnist_lin",
-            "members=3",
-            f"hydra.run.dir={folder}",
-        ],
-        check=True,
-        env=os.environ | {"HUDYN_DATA": str(small_data)},
-        cwd=folder.parent,
-        capture_output=True,
-    )
-    return folder
+    return train_here(folder, small_data, *SHORT, "experiment=kmnist_lin", "members=3")
 
 
 # A short run on the small set: 2 epochs of 5 updates.

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hudyn.run.readable import heading
 
-from .conftest import ROOT
+from .conftest import ROOT, train_here
 from .test_config import problems
 from .test_train import assert_same_weights, rows, wait_for, weights
 
@@ -38,13 +38,9 @@ def start(folder, *arguments):
 
 
 @pytest.fixture(scope="module")
-def population(tmp_path_factory):
-    """The folder of a finished run of five members, with an animation."""
-    folder = tmp_path_factory.mktemp("check") / "run"
-    process = start(folder, *QUICK, "members=5", "report.evaluation.animation=true")
-    _, told = process.communicate()
-    assert process.returncode == 0, told
-    return folder
+def population(small_data, tmp_path_factory):
+    """The folder of a finished run of five members."""
+    return train_here(tmp_path_factory.mktemp("check") / "run", small_data, *QUICK, "members=5")
 
 
 def near(value, **tolerance):
@@ -198,16 +194,22 @@ def test_the_best_members_tables_and_figures(population):
     expected = {"units", "dividing_lines", "network", "training", "learning_curves", "success"}
     assert set(figures) == expected
     assert all(width >= 600 and height >= 300 for width, height in figures.values())
-    with Image.open(population / "figures/training.gif") as animation:
-        assert animation.n_frames > 20
     page = (population / "report.html").read_text()
     assert all(f'alt="{heading(name)}' in page for name in expected)
     assert page.count("data:image/webp") == len(expected)
-    assert 'href="figures/training.gif"' in page
     assert "0.231 – 0.882" in page
     table = rows(population / "tables/activations.csv")
     assert all((float(row["output"]) >= 0.5) == (row["label"] == "1") for row in table)
     assert len(rows(population / "tables/dividing_lines.csv")) == 11
+
+
+def test_an_animation_lies_beside_the_page(command, monkeypatch):
+    monkeypatch.setattr("hudyn.tasks.check.report.ANIMATION_FRAMES", 5)
+    drawn = ["trainer.max_steps=60", "data.evaluation_interval=20", "report.evaluation.animation=true"]
+    folder = command(*QUICK, *drawn, draws=True).folder
+    with Image.open(folder / "figures/training.gif") as animation:
+        assert animation.n_frames > 2
+    assert 'href="figures/training.gif"' in (folder / "report.html").read_text()
 
 
 def test_what_tensorboard_shows(population):
@@ -268,7 +270,7 @@ def test_another_optimizer_and_precision(command):
 
 def test_a_stopped_run_resumes_to_the_same_bits(command, tmp_path, population):
     folder = tmp_path / "run"
-    slow = ["data.updates_per_step=1", "data.evaluation_interval=4", "callbacks.checkpoint.interval=0.05"]
+    slow = ["data.updates_per_step=1", "data.evaluation_interval=20", "callbacks.checkpoint.interval=0.05"]
     process = start(folder, *QUICK, *slow, "members=5")
     wait_for(lambda: (folder / "checkpoints" / "last.ckpt").exists(), process)
     process.send_signal(signal.SIGKILL)

@@ -17,7 +17,7 @@ from PIL import Image
 from hudyn.page.assignment import PARTS, PUBLISHED, WANTED
 from hudyn.run.folder import atomic_write
 
-from .conftest import ROOT
+from .conftest import ROOT, train_here
 
 CLASSES = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
 NETWORKS = {"kmnist_lin": "NetLin", "kmnist_full": "NetFull", "kmnist_conv": "NetConv"}
@@ -113,15 +113,13 @@ def write_recurrent(folder, experiment, alphabet, ratios, word, hidden_size):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(small_data, tmp_path_factory):
     """The folder of a real run of check_sigmoid with three members."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     arguments = [
         "experiment=check_sigmoid", "members=3", "trainer.max_steps=300", "data.evaluation_interval=100",
-        f"hydra.run.dir={folder}",
     ]  # fmt: skip
-    subprocess.run([sys.executable, str(ROOT / "train.py"), *arguments], check=True, capture_output=True)
-    return folder
+    return train_here(folder, small_data, *arguments)
 
 
 @pytest.fixture(scope="module")

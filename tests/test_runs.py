@@ -3,8 +3,6 @@ import json
 import math
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -18,8 +16,6 @@ from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.run.folder import atomic_write, claim_folder
 from hudyn.run.record import Record
 from hudyn.run.run import Run
-
-from .conftest import ROOT, SHORT
 
 
 def full_disk(*arguments, **keywords):
@@ -222,17 +218,6 @@ def test_a_bad_checkpoint_is_named_and_nothing_is_written(command, damaged, dama
         assert outcome.status == 1
         assert message in outcome.err
         assert "Traceback" not in outcome.err
-
-
-def test_a_terminal_that_knows_only_ascii_costs_no_result(small_data, tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *SHORT, "experiment=kmnist_lin", f"hydra.run.dir={tmp_path / 'run'}"],
-        env=os.environ | {"HUDYN_DATA": str(small_data), "PYTHONIOENCODING": "ascii", "COLUMNS": "80"},
-        capture_output=True,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "run" / "results.json").read_text())["status"] == "done"
 
 
 def test_a_run_of_the_earlier_format_opens_evaluates_and_resumes(command, damaged):

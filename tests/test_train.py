@@ -23,7 +23,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hudyn.run.readable import heading
 
-from .conftest import ROOT, SHORT, run_folders
+from .conftest import ROOT, SHORT, run_folders, train_here
 
 UNREPORTED = [*SHORT, "~report.evaluation"]  # for tests of numbers, which need no figures
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
@@ -420,10 +420,7 @@ LONG = ["trainer.max_epochs=20", "data.batch_size=4", "data.updates_per_step=3",
 @pytest.fixture(scope="module")
 def uninterrupted(small_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
-    process = start(folder, *LONG, data=small_data)
-    _, told = process.communicate()
-    assert process.returncode == 0, told
-    return folder
+    return train_here(folder, small_data, *LONG, "experiment=kmnist_lin")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
