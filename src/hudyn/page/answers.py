@@ -413,8 +413,8 @@ def gates(run: Run) -> Block | None:
         run,
         "counters",
         columns,
-        "Change of each unit per symbol, how much of it a straight line explains "
-        "(linearity, R²), and the means of its gates.",
+        "Change of each unit per symbol, how straight its course is (linearity: 1 if every step is the same), and the "
+        "means of its gates.",
     )
 
 
