@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def predicted(network, language, text):
 
 def test_a_counter_in_a_cell():
     text = "\n".join(how(analyse(CountingLSTM(4), ANBN, most=20), "The best network, seed 3,"))
-    assert text.startswith("The best network, seed 3, counts up to n = 20 in its context units, in equal steps")
+    assert text.startswith("The best network, seed 3, counts up to n = 20 in its context units, in nearly equal steps")
     assert "Context unit 1 counts the b's: it rises by 1.00 with each a and falls by 1.00 with each b." in text
     assert (
         "Each b keeps 1.00 of it (forget gate) and adds 1.00 × −1.00 (input gate × candidate); output gate 1.00."
@@ -64,6 +65,16 @@ def test_a_counter_in_a_cell():
     )
     assert "the last b takes the state across the border from predicting b (until then at least 99 %) to a" in text
     assert "makes no mistake up to n = 20, where the search ends." in text
+
+
+def test_steps_that_grow_are_not_called_equal():
+    analysis = analyse(CountingLSTM(4), ANBN, most=20)
+    found = analysis.counters
+    measured = {"linear": 0.95 * found.linear, "geometric": found.linear, "ratio": np.full_like(found.ratio, 1.27)}
+    vars(analysis)["counters"] = replace(found, **measured)
+    text = "\n".join(how(analysis))
+    assert text.startswith("The network counts up to n = 20 in its context units.")
+    assert "falls by 1.00 with each b on average, in steps that grow by a factor of 1.27." in text
 
 
 def test_a_cell_that_drifts_says_where_and_why_it_ends():
@@ -174,7 +185,7 @@ def test_a_grammar_that_is_not_remembered():
 def test_an_untrained_network_has_learnt_nothing():
     torch.manual_seed(0)
     text = "\n".join(how(analyse(SRN(2, 2), Counting([1, 2]))))
-    assert text.startswith("The network has not learnt to count a^n b^2n. Whatever it has read, it predicts nearly the")
+    assert text.startswith("The network has not learnt to count aⁿb²ⁿ. Whatever it has read, it predicts nearly the")
     a, b = found(r"nearly the same: a (\d+) %, b (\d+) %", text)
     assert a + b == pytest.approx(100, abs=1)
     assert "It first errs at n = 1: after" in text
@@ -223,19 +234,19 @@ def results(solved, **values):
     ("solved", "longest", "sentence"),
     [
         ([True] * 42 + [False] * 22, [4] * 40 + [5, 5] + [0] * 22,
-         "42 of 64 networks (66 %, 95 % interval 53–76 %) predict every determined symbol of a^n b^2n up to n = 4; the "
+         "42 of 64 networks (66 %, 95 % interval 53–76 %) predict every determined symbol of aⁿb²ⁿ up to n = 4; the "
          "median network counts to n = 4, the best to n = 5."),
         ([True, True], [1000, 1000],
-         "All 2 networks (95 % interval 34–100 %) predict every determined symbol of a^n b^2n up to n = 4; the median "
+         "All 2 networks (95 % interval 34–100 %) predict every determined symbol of aⁿb²ⁿ up to n = 4; the median "
          "network and the best count to n = 1,000, where the search ends."),
         ([False, False], [0, 0],
-         "None of 2 networks (95 % interval 0–66 %) predicts every determined symbol of a^n b^2n up to n = 4; no "
+         "None of 2 networks (95 % interval 0–66 %) predicts every determined symbol of aⁿb²ⁿ up to n = 4; no "
          "network predicts even the word of n = 1."),
         ([True, False, False], [6, 0, 0],
-         "1 of 3 networks (33 %, 95 % interval 6–79 %) predicts every determined symbol of a^n b^2n up to n = 4; the "
+         "1 of 3 networks (33 %, 95 % interval 6–79 %) predicts every determined symbol of aⁿb²ⁿ up to n = 4; the "
          "median network does not predict even the word of n = 1, the best counts to n = 6."),
-        ([True], [8], "The network predicts every determined symbol of a^n b^2n up to n = 4; it counts to n = 8."),
-        ([False], [0], "The network does not predict every determined symbol of a^n b^2n up to n = 4; it does not "
+        ([True], [8], "The network predicts every determined symbol of aⁿb²ⁿ up to n = 4; it counts to n = 8."),
+        ([False], [0], "The network does not predict every determined symbol of aⁿb²ⁿ up to n = 4; it does not "
          "predict even the word of n = 1."),
     ],
 )  # fmt: skip

@@ -54,9 +54,10 @@ def test_the_course_of_training_is_played(page, run):
     assert page.one("#snapshots output").text == "trained"
     page.put(handle, 0)
     assert page.one("#snapshots output").text == "update 0"
-    page.named("Play training").click()
+    play = page.named("Play training")
+    play.click()
     WebDriverWait(page.driver, 5).until(lambda driver: int(handle.get_attribute("value")) > 2)
-    page.named("Play training").click()
+    play.click()
     curve = page.one("#training svg").get_attribute("aria-label")
     page.put(page.named("Measure", "#training"), "test/excess")
     assert page.one("#training svg").get_attribute("aria-label") != curve
@@ -81,10 +82,21 @@ def test_tables_are_whole_sorted_filtered_and_saved(page, run):
     assert link.get_attribute("href").startswith("data:text/csv")
 
 
+def test_all_that_is_folded_is_printed(page, run):
+    page.open(run("check_sigmoid") / "report.html")
+    folded = len(page.all("details:not([open])"))
+    assert folded > 3
+    page.script("dispatchEvent(new Event('beforeprint'))")
+    assert page.all("details:not([open])") == []
+    page.script("dispatchEvent(new Event('afterprint'))")
+    assert len(page.all("details:not([open])")) == folded
+
+
 def test_a_page_without_scripts_tells_what_it_can(page, run):
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.driver.get((run("srn_anb2n") / "report.html").as_uri())
+        page.one("#measures summary").click()
         text = page.one("body").text
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -101,6 +101,31 @@ def test_the_phase_portrait_follows_symbol_start_and_snapshot(srn):
     assert pixels(srn, stage) != of_b
 
 
+def start(page):
+    """The activations of both hidden units where the text begins, as the page writes them."""
+    return [float(node.text.replace("−", "-")) for node in page.all("#work .unitmap .value")]
+
+
+def test_the_start_is_dragged(srn):
+    from selenium.webdriver import ActionChains
+
+    assert position(srn) == 0
+    stage, before = srn.one("#work canvas"), start(srn)
+    srn.script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    side = stage.size["width"]
+    plane = side - 56  # inside the margins: 46 px on the left, 10 on the right, 10 above, 40 below
+    x = 46 + plane * (before[0] + 1.08) / 2.16 - side / 2
+    y = side - 40 - (plane + 6) * (before[1] + 1.08) / 2.16 - side / 2
+    away = plane // 4 if before[0] < 0 else -plane // 4
+    mouse = ActionChains(srn.driver).move_to_element_with_offset(stage, round(x), round(y))
+    mouse.click_and_hold().move_by_offset(away, 0).release().perform()
+    settled(srn)
+    assert start(srn)[0] - before[0] == pytest.approx(away / plane * 2.16, abs=0.05)
+    srn.named("Start where the network starts").click()
+    settled(srn)
+    assert start(srn) == before
+
+
 def test_an_lstm_is_turned_in_space_by_its_hidden_or_context_units(page, run):
     page.open(run("lstm_anb2nc3n") / "report.html")
     stage = page.one("#work canvas")
@@ -109,7 +134,10 @@ def test_an_lstm_is_turned_in_space_by_its_hidden_or_context_units(page, run):
     turned = pixels(page, stage)
     assert turned != shown
     page.put(page.named("Units"), "context")
-    assert pixels(page, stage) != turned
+    of_context = pixels(page, stage)
+    assert of_context != turned
+    page.put(page.named("Units"), "both")
+    assert pixels(page, stage) != of_context
     headings = page.one("#work").text
     assert all(name in headings for name in ("Hidden units", "Context units", "Forget gate"))
 
@@ -201,9 +229,12 @@ def test_a_character_is_drawn_and_named(page, run):
     shares = [float(share) for share in re.findall(r"([\d.]+) %", drawn)]
     assert len(shares) == 10
     assert sum(shares) == pytest.approx(100, abs=1.5)
+    maps = page.one("#work .tiles canvas")
+    lit = pixels(page, maps)
     page.named("Clear the pad").click()
     page.driver.execute_async_script("setTimeout(arguments[0], 600)")
     assert page.one("#work .bars").text != drawn
+    assert pixels(page, maps) != lit
 
 
 def test_the_assignment_s_page(page, run, tmp_path_factory):
@@ -232,3 +263,24 @@ def test_the_assignment_s_page(page, run, tmp_path_factory):
     text = page.one("body").text
     assert all(f"Part {part}" in text for part in (1, 2, 3))
     assert "python train.py experiment=kmnist_lin" in text
+
+
+def test_runs_are_compared(page, run, tmp_path):
+    import subprocess
+    import sys
+
+    from .conftest import ROOT
+
+    runs = [f"run={run(experiment)}" for experiment in ("srn_anb2n", "lstm_anb2nc3n")]
+    done = subprocess.run([sys.executable, ROOT / "report.py", *runs], cwd=tmp_path, capture_output=True, text=True)
+    (written,) = tmp_path.glob("**/comparison.html")
+    assert done.returncode == 0, done.stderr
+    for width in (360, 1280):
+        page.open(written, width, dark=width == 360)
+        assert page.errors == []
+        assert page.requests == []
+        assert page.script("return document.documentElement.scrollWidth") <= width
+    curves = page.one("#curves svg.chart").get_attribute("aria-label")
+    page.put(page.named("Measure"), "train/loss")
+    assert page.one("#curves svg.chart").get_attribute("aria-label") != curves
+    assert len(page.all("#curves .curve")) == 2

@@ -123,7 +123,7 @@ class Counters:
         ratio = self.ratio[unit, phase]
         turns = " from both sides in turn" * (form == "alternating")
         verb = "nears" if abs(ratio) < 1 else "leaves"
-        return f"{verb} {self.rest[unit, phase]:.2f}{turns} by a factor of {abs(ratio):.2f} per {symbol}"
+        return f"{verb} {number_text(self.rest[unit, phase])}{turns} by a factor of {abs(ratio):.2f} per {symbol}"
 
 
 def counters(network: RecurrentNetwork, language: Countable) -> Counters:

@@ -34,7 +34,7 @@ class Cell:
     def obstacle(self) -> str | None:
         """Why it is not a counter, in words; None if it is one."""
         if not self.linear >= COUNTS:
-            return f"no cell is linear in how many {self.symbol} are left (R² {self.linear:.2f})"
+            return f"no cell is linear in how many {self.symbol} are left (a straight line explains {self.linear:.0%})"
         if not self.balance <= MAX_IMBALANCE:
             return f"{self.unit} is off by {self.balance:.0%} of its course at the end of the {self.symbol}"
         return None

@@ -42,7 +42,7 @@ class Direction:
         """Why it is not part of a counter, in words; None if it may be."""
         if not self.fit >= COUNTS:
             what = "does not change the distance from the nearest fixed point by a constant factor"
-            return f"each {self.symbol} {what} (R² {self.fit:.2f})"
+            return f"each {self.symbol} {what} (which would explain {self.fit:.0%})"
         if abs(self.eigenvalue.imag) > REAL:
             return f"the eigenvalue of the map of {self.symbol} is complex"
         value = self.eigenvalue.real

@@ -13,7 +13,7 @@ from hudyn.figures.components import Components
 from hudyn.figures.style import COLOURS, MARKERS, PALE, heading, in_style, panel
 
 SIDE, LARGE_SIDE = 6.4, 9.0  # inches, of a figure; of one with more than `MANY` clusters
-MANY = 16  # clusters, beyond which only the largest of each state is named
+MANY = 16  # clusters
 EDGE = 0.8  # inches around the clusters: room for loops and names
 LEFT, RIGHT, BOTTOM, HEADING = 0.95, 0.15, 0.55, 0.45  # inches around the axes
 SMALLEST_RADIUS = 0.1  # inches, of a cluster
@@ -48,7 +48,7 @@ def cluster_scatter(extraction: Extraction, title: str) -> Figure:
         colour = COLOURS[state % COLOURS_USED] if state >= 0 else PALE
         marker = MARKERS[state // COLOURS_USED % len(MARKERS)]
         x, y = points[mask].T
-        axes.scatter(x, y, s=9, alpha=0.6, zorder=2, color=colour, marker=marker, linewidths=0)
+        axes.scatter(x, y, s=16, alpha=0.6, zorder=2, color=colour, marker=marker, linewidths=0)
         axes.add_patch(Circle(tuple(centre), radius, fill=False, edgecolor=colour, linewidth=1.6, zorder=3))
     axes.plot(*start, "*", color="white", markeredgecolor="black", markersize=14, zorder=5)
 
@@ -62,7 +62,7 @@ def cluster_scatter(extraction: Extraction, title: str) -> Figure:
         if source == 0:
             arrows.arrow(extraction.number, largest[target], symbols, linestyle=DASHED)
     for cluster, state in enumerate(states):
-        if state >= 0 and (extraction.number <= MANY or largest[state] == cluster):
+        if state >= 0:
             arrows.name(cluster, machine.names[state])
     arrows.name(extraction.number, "H0")
     return figure

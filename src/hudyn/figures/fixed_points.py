@@ -23,7 +23,7 @@ CYCLE = (0, (2, 2))  # line style between the two states of a cycle
 SIZE, CYCLE_SIZE, FLIP_SIZE = 7, 5, 16  # points, of markers
 MARKER_RADIUS = 0.08  # inches around a fixed point that labels keep clear of
 ARM = 0.08  # length of a saddle's arrows, in parts of the plane's width
-LABEL_SIZE = 7.5
+LABEL_SIZE = 9
 LABEL_DISTANCES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # inches
 ON = 1e-6  # largest |F(h) - h|, in units of 1 + |h|, of a state on a continuum
 
@@ -72,7 +72,7 @@ def draw_fixed_points(
     visible = [point for point in points if plane.contains(point.state)]
     if len(visible) < len(points):
         title = f"outside the plot: {len(points) - len(visible)}"
-        axes.set_title(title, loc="right", fontsize=8, fontweight="normal")
+        axes.set_title(title, loc="right", fontsize=9, fontweight="normal")
     for point in visible:
         text = f"{point.name}\nλ{' of F(F(h))' * (point.period == 2)} = {eigenvalue_text(point.eigenvalues)}"
         labels.beside(labels.text(text, LABEL_SIZE, "black"), labels.inches(point.state), LABEL_DISTANCES)

@@ -29,7 +29,7 @@ EDGE = 0.025  # around the states of bounded units, as a share of their range
 # Sizes are in inches.
 SIDES, SMALL_SIDE = {1: 4.6, 2: 4.6, 3: 4.0}, 3.4  # of a panel, by the number of panels; of each of more
 LEFT, RIGHT, GAP, BOTTOM, TITLE, HEADING = 0.85, 0.15, 0.2, 0.5, 0.3, 0.4  # around panels
-KEY_WIDTH = 2.8
+KEY_WIDTH, KEY_ROW = 2.9, 0.23  # of a column and a row of the key
 NULLCLINES: list[LineLook] = [
     {"color": COLOURS[0], "linestyle": "-", "linewidth": 1.4},
     {"color": COLOURS[1], "linestyle": (0, (5, 1.5)), "linewidth": 1.4},
@@ -43,8 +43,8 @@ WORDS: list[LineLook] = [
     {"color": "#882255", "linestyle": (0, (1, 1)), "linewidth": 1.3},
     {"color": "#AA4499", "linestyle": (0, (4, 1, 1, 1)), "linewidth": 1.3},
 ]
-NUMBER_SIZE, REGION_SIZE = 7.5, 9  # points, of the texts
-MOST_COVERED = 6.0  # cost up to which the number of a step is shown
+NUMBER_SIZE, REGION_SIZE, KEY_SIZE = 9, 10, 9.5  # points, of the texts
+MOST_COVERED = 9.0  # cost up to which the number of a step is shown
 
 
 @in_style
@@ -78,11 +78,13 @@ def phase_portrait(
     plane = plane or visited_plane([network], [maps], words)
     number = len(maps)
     rows = 1 if number <= 3 else round(math.sqrt((number + 1) / 2))
-    columns = math.ceil((number + 1) / rows)
+    columns = number if rows == 1 else math.ceil((number + 1) / rows)  # among several rows, the key is the last panel
     side = SIDES.get(number, SMALL_SIDE)
-    key_width = side if rows > 1 else KEY_WIDTH
-    width = LEFT + (columns - 1) * (side + GAP) + key_width + RIGHT
-    height = HEADING + rows * (TITLE + side) + BOTTOM
+    width = LEFT + columns * (side + GAP) - GAP + RIGHT
+    handles = _key(looks)
+    key_columns = max(1, int(width / KEY_WIDTH)) if rows == 1 else 1
+    below = KEY_ROW * math.ceil(len(handles) / key_columns) if rows == 1 else 0.0
+    height = HEADING + rows * (TITLE + side) + BOTTOM + below
     figure = Figure(figsize=(width, height))
     heading(figure, title)
     logits = _logit_margins(network, plane)
@@ -106,10 +108,12 @@ def phase_portrait(
         predicted = logits.argmax(axis=0)
         for symbol, letter in enumerate(alphabet[: len(logits)]):
             labels.inside(labels.text(f"→ {letter}", REGION_SIZE, "#606060", style="italic"), predicted == symbol)
-    below = BOTTOM if rows > 1 else 0  # the labels of the panel above
-    key = panel(figure, width - key_width - RIGHT, height - HEADING - rows * (TITLE + side) - below, key_width, side)
+    if rows == 1:
+        key = panel(figure, LEFT, 0, width - LEFT, below)
+    else:
+        key = panel(figure, width - side - RIGHT, 0, side, side)
     key.set_axis_off()
-    key.legend(handles=_key(looks), loc="upper left", borderaxespad=0, fontsize=8.5, labelspacing=0.45)
+    key.legend(handles=handles, loc="upper left", borderaxespad=0, fontsize=KEY_SIZE, ncols=key_columns)
     return figure
 
 

@@ -20,7 +20,7 @@ WORD_COLOUR = "#404040"
 VIEWS = [(20, -60), (20, 30)]  # elevation and azimuth in degrees: a quarter turn apart
 # Sizes are in inches.
 PANELS, SMALL_PANEL = {1: 4.4, 2: 3.1}, 2.4  # the side of a panel, by the number of panels in a row; of each of more
-TICK_HEIGHT, LEGEND_ROW, LETTER = 0.1, 0.24, 0.085  # that a label beside a colour bar, and a legend, needs
+TICK_HEIGHT, LEGEND_ROW, LETTER = 0.17, 0.24, 0.085  # that a label beside a colour bar, and a legend, needs
 
 
 @in_style

@@ -174,21 +174,6 @@ def confusions(*runs: Run) -> Block | None:
     return Grid(["rank", *ranked], rows, "The most frequent confusions: true character → choice, number of images.")
 
 
-def mistaken(run: Run, network: str) -> Block | None:
-    """Which two classes a network confuses most often, and how often in either direction."""
-    found = _confusions(run)
-    if not found:
-        return None
-    first = found[0]
-    back = count(first["choice"], first["target"], run)
-    return Text(
-        [
-            f"{network} takes {first['target']} for {first['choice']} most often, {first['count']} times, "
-            f"and {first['choice']} for {first['target']} {back} times."
-        ]
-    )
-
-
 def network(run: Run) -> str:
     """The name of the run's network, with its number of hidden units."""
     name = str(run.record.network.get("class", "")).rpartition(".")[2]
@@ -413,8 +398,8 @@ def gates(run: Run) -> Block | None:
         run,
         "counters",
         columns,
-        "Change of each unit per symbol, how much of it a straight line explains "
-        "(linearity, R²), and the means of its gates.",
+        "Change of each unit per symbol, how straight its course is (linearity: 1 if every step is the same), and the "
+        "means of its gates.",
     )
 
 

@@ -159,7 +159,6 @@ PARTS = (
                 "Which characters are most likely to be mistaken for which others, and why?",
                 [
                     Evidence(NETWORKS, answers.confusions),
-                    *(of(name, answers.mistaken, WANTED[name].network) for name in ("lin", "full", "conv")),
                     *(
                         of(name, answers.how, f"Why {WANTED[name].network} mistakes them")
                         for name in ("lin", "full", "conv")

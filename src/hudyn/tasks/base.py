@@ -466,7 +466,7 @@ class Study(Generic[Module, Data]):
     def best_name(self) -> str:
         """The best member's seed, and for several members why it is the best."""
         name = f"seed {self.seeds[self.best]}{self._settings_of_best}"
-        return f"{name}, {self.best_by} of {self.members}" if self.members > 1 else name
+        return f"{name}, best of {self.members} networks: {self.best_by}" if self.members > 1 else name
 
     @property
     def _settings_of_best(self) -> str:

@@ -6,6 +6,7 @@ const STATE_RADIUS = 21;
 const STATES_APART = 82; // pixels between states that an arrow joins
 const NEAREST_STATES = 64; // between any two
 const STATE_MARGIN = 52; // around the states: room for loops
+const WIDE_AUTOMATON = 680; // pixels, beyond which a drawing does not fit beside another
 const LAYOUT_SWEEPS = 400; // of stress majorisation
 const LABEL_SHARES = [0.5, 0.38, 0.62, 0.28, 0.72]; // of an arrow's length, at which its label may stand
 const COURSE_SHARES = Array.from({ length: 11 }, (_, place) => place / 10);
@@ -191,7 +192,7 @@ function placesText(places) {
   return places.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join(" ");
 }
 
-/** The drawing of an automaton {targets, names}: {node, light(state, before)}, null for no state. */
+/** The drawing of an automaton {targets, names}: {node, isWide, light(state, before)}, null for no state. */
 export function automatonDrawing({ targets, names }, alphabet) {
   const { centres, width, height } = stateLayout(targets);
   const arrows = transitionsOf(targets);
@@ -217,7 +218,7 @@ export function automatonDrawing({ targets, names }, alphabet) {
   const [outside, entry] = [25, 1].map((distance) => [centres[0][0] - STATE_RADIUS - distance, centres[0][1]]);
   const picture = shape(
     "svg",
-    { viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, class: "automaton", role: "img", style: `max-width: ${Math.ceil(1.15 * width)}px; min-width: ${Math.ceil(0.72 * width)}px` },
+    { viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, class: "automaton", role: "img", style: `max-width: ${Math.ceil(1.15 * width)}px; min-width: ${Math.ceil(0.8 * width)}px` },
     shape("g", { class: "arrow" },
       shape("path", { d: `M${placesText([outside, entry])}` }), shape("path", { class: "head", d: transitionHead(outside, entry) })),
     drawn.map(({ node }) => node),
@@ -226,6 +227,7 @@ export function automatonDrawing({ targets, names }, alphabet) {
   const node = element("div", { class: "scroll automaton", tabindex: 0, role: "region", "aria-label": "The language's automaton" }, picture);
   return {
     node,
+    isWide: width > WIDE_AUTOMATON,
     light(state, before) {
       states.forEach((group, other) => group.classList.toggle("lit", other === state));
       for (const arrow of drawn) arrow.node.classList.toggle("lit", arrow.source === before && arrow.target === state);

@@ -4,10 +4,10 @@ import {
   angleBetween, dividingLine, gridLayers, lineEquation, lineSegment, lineThrough, lineTurned, outputRaster,
   planeAround, setDividingLine, truthTable,
 } from "./dividing_lines.js";
-import { COLOURS, button, chart, element, oncePerFrame, readable, shape } from "./plot.js";
+import { COLOURS, button, chart, element, fitted, oncePerFrame, readable, shape } from "./plot.js";
 import { chosenWeights } from "./weights.js";
 
-const PLANE_SIDE = 430; // of the plane in the drawing; chart's edges come to it
+const PLANE_SIDE = fitted(502) - 72; // of the plane in the drawing; chart's edges come to it
 const RASTER = 144; // cells of the background along each side
 const REGION_HUES = [[0, 114, 178], [213, 94, 0]]; // where the output says 0, and 1
 const LINE_HUES = COLOURS.filter((colour) => colour !== "#F0E442"); // yellow is too pale

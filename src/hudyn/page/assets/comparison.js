@@ -1,6 +1,6 @@
 // The comparison of runs: their curves over the updates in one drawing.
 
-import { COLOURS, chart, element, extent, line, shape } from "./plot.js";
+import { COLOURS, chart, element, extent, fitted, line, shape } from "./plot.js";
 
 /** Colour and dashes of a run's curve: eight colours, then the same dashed. */
 export function curveStyle(run) {
@@ -22,7 +22,7 @@ function overlaid(name, curves) {
   const { root, plot, x, y } = chart({
     label: `${name} of ${curves.length} runs over the updates of training`,
     x: [Math.min(...updates), Math.max(...updates)], y: domain, xLabel: "update", yLabel: name, yLog,
-    width: 760, height: 360,
+    width: fitted(760), height: 360,
   });
   const finite = (values) => values.map((value) => value ?? NaN);
   for (const { run, updates: at, low, high } of curves) {

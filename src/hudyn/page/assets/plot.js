@@ -3,6 +3,10 @@
 /** Okabe & Ito's (2008) colours, which colour-blind readers can tell apart; the figures have the same. */
 export const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#7f7f7f"];
 
+const NARROWEST = 300; // pixels of a drawing
+const PAGE_EDGES = 42; // pixels beside a drawing in a narrow window
+const LETTER_WIDTH = 7; // pixels, in the label of a tick
+
 /** An HTML element; attributes that begin with `on` are listeners, children are elements or texts. */
 export function element(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
@@ -79,6 +83,11 @@ export function extent(values, margin = 0.04) {
   return [low - edge, high + edge];
 }
 
+/** A width in pixels, or that of a window that is narrower, so that text in a drawing keeps its size. */
+export function fitted(width) {
+  return Math.min(width, Math.max(NARROWEST, (globalThis.innerWidth ?? width) - PAGE_EDGES));
+}
+
 /**
  * A drawing with axes: {root, plot, x, y}. Marks go into `plot`, at the places that the scales x and y give.
  *
@@ -87,16 +96,21 @@ export function extent(values, margin = 0.04) {
  * @param options.xLabel, options.yLabel what the axes show
  * @param options.xLog, options.yLog whether an axis is logarithmic
  */
-export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLog = false, width = 560, height = 340 }) {
+export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLog = false, width = fitted(560), height = 340 }) {
   const edge = { left: 58, right: 26, top: 12, bottom: 44 };
   const [right, bottom] = [width - edge.right, height - edge.bottom];
   const xScale = (xLog ? logarithmic : linear)(x, [edge.left, right]);
   const yScale = (yLog ? logarithmic : linear)(y, [bottom, edge.top]);
   const plot = shape("g", { class: "plot" });
+  const haveRoom = (ticks) => {
+    const longest = Math.max(...ticks.map((tick) => readable(tick).length));
+    return ticks.length < 2 || xScale(ticks[1]) - xScale(ticks[0]) > (longest + 1) * LETTER_WIDTH;
+  };
+  const choices = [5, 4, 3, 2].map((number) => xScale.ticks(number));
   const root = shape(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": label },
-    xScale.ticks().map((tick) => [
+    (choices.find(haveRoom) ?? choices.at(-1)).map((tick) => [
       shape("line", { class: "grid", x1: xScale(tick), x2: xScale(tick), y1: edge.top, y2: bottom }),
       shape("text", { class: "tick", x: xScale(tick), y: bottom + 16, "text-anchor": "middle" }, readable(tick)),
     ]),

@@ -53,5 +53,12 @@ reveal("tables", (root) => {
   root.append(...data.tables.map(table));
   return data.tables.length > 0;
 });
+/** On paper, all that is folded is open. */
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details:not([open])")];
+  unfolded.forEach((node) => (node.open = true));
+});
+addEventListener("afterprint", () => unfolded.forEach((node) => (node.open = false)));
 performance.mark("ready");
 document.documentElement.dataset.ready = "true";

@@ -208,6 +208,12 @@ export function showSequences(root, view, store) {
   const hint = isPlane
     ? "Areas have the colour of the symbol predicted there, dots that of the symbol just read. Arrows show where the map takes each state; longer moves stand out more. Drag the star to start elsewhere, or focus the drawing and press the arrow keys."
     : "Each dot is a state that the text leads to. Drag to turn, or focus the drawing and press the arrow keys.";
+  const machine = [
+    element("h3", {}, "The language's automaton"),
+    ...(automaton
+      ? [automaton.node, automatonNote]
+      : [element("p", { class: "note" }, "Not drawn: the language has no automaton, or one with too many states to read.")]),
+  ];
   const turnsSomewhere = sample.size > 2 || (sample.hasContext && sample.size > 1);
   root.append(
     element("div", { class: "controls" }, element("label", { class: "typing" }, "text ", text), words,
@@ -223,9 +229,8 @@ export function showSequences(root, view, store) {
         drawing.node, legend, isOwnSpace ? mapNote : null, isPlane || turnsSomewhere ? element("p", { class: "note" }, hint) : null),
       element("div", { class: "panel" }, element("h3", {}, "The next symbol"), status, predictions.node,
         known ? null : element("p", { class: "note" }, "The true probabilities are not shown: the language has no automaton, or one too large for a page."),
-        element("h3", {}, "The language's automaton"),
-        automaton ? automaton.node : element("p", { class: "note" }, "Not drawn: the language has no automaton, or one with too many states to read."),
-        automaton ? automatonNote : null)),
+        automaton?.isWide ? null : machine)),
+    ...(automaton?.isWide ? [element("div", { class: "panel" }, machine)] : []),
     element("h3", {}, sample.gates.length ? "Units and gates over the text" : "Units over the text"),
     element("div", { class: "columns" }, maps.map((map) => map.node)),
   );

@@ -1,6 +1,6 @@
 // The course of training: a measure of all members over the updates, and the slider over the snapshots.
 
-import { chart, element, extent, line, readable, shape, slider, button } from "./plot.js";
+import { chart, element, extent, fitted, line, readable, shape, slider, button } from "./plot.js";
 
 /** Median, smallest and largest of each row of [rows, members], NaN left out. */
 export function spread(values) {
@@ -46,7 +46,7 @@ function curves(data, store, snapshots) {
     const { root: drawing, plot, x, y } = chart({
       label: `${name} over the updates of training`,
       x: [updates[0], updates[updates.length - 1]], y: yLog ? [domain[0] * 0.9, domain[1] * 1.1] : domain,
-      xLabel: "update", yLabel: name, yLog, width: 760, height: 320,
+      xLabel: "update", yLabel: name, yLog, width: fitted(760), height: 320,
     });
     if (members > 1) {
       const there = line(updates, all.high, x, y);

@@ -8,7 +8,6 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from hudyn.metrics.classification import Choices, confusion_matrices, precisions, ranked_confusions, recalls
-from hudyn.networks import layer_parameters
 from hudyn.tasks.artifacts import Story
 from hudyn.tasks.base import Study
 from hudyn.tasks.characters.data import KMNISTDataModule
@@ -67,7 +66,7 @@ def _how(study: Study[ImageClassifier, KMNISTDataModule]) -> list[str]:
     if ranked_confusions(matrix):
         images = study.data.splits[SPLIT][0]
         paragraphs.append(_why(matrix, labels, means, images, choices, best))
-    return [*paragraphs, _extremes(matrix, labels), _arithmetic(study)]
+    return [*paragraphs, _extremes(matrix, labels)]
 
 
 def _most_mistaken(matrix: Tensor, labels: Sequence[str]) -> str:
@@ -90,14 +89,14 @@ def _why(matrix: Tensor, labels: Sequence[str], means: Tensor, images: Tensor, c
     likeness = Likeness.of(means, matrix)
     correlation = likeness.correlations[worst.target, worst.choice]
     text = (
-        f"The mean training images of {target} and {choice} correlate at {correlation:.2f}, number "
-        f"{likeness.rank(worst.target, worst.choice)} of {likeness.number} pairs of classes (median "
-        f"{likeness.median:.2f}). Over all pairs, the number of mistakes rises with this correlation "
-        f"(Spearman's ρ {likeness.rho:.2f})."
-        if likeness.rho > 0
-        else f"The mean training images of {target} and {choice} correlate at {correlation:.2f} (median of all pairs "
-        f"{likeness.median:.2f}), but over all pairs the number of mistakes does not rise with this correlation "
-        f"(Spearman's ρ {likeness.rho:.2f})."
+        f"The mean training images of {target} and {choice} are number {likeness.rank(worst.target, worst.choice)} in "
+        f"likeness among the {likeness.number} pairs of classes (correlation {correlation:.2f}, median "
+        f"{likeness.median:.2f})."
+    )
+    tendency = "tend to be" if likeness.rho > 0 else "are not"
+    text += (
+        f" Over all pairs, classes that are more alike {tendency} mistaken for each other more often (rank correlation "
+        f"{likeness.rho:.2f})."
     )
     of_class = choices.targets == worst.target
     nearer = nearer_to(images[of_class].cpu(), means, worst.target, worst.choice)
@@ -118,13 +117,6 @@ def _extremes(matrix: Tensor, labels: Sequence[str]) -> str:
         f"{labels[int(recall.argmin())]} worst ({_percent(recall.min())}). The choice {labels[int(known.argmin())]} is "
         f"the least reliable: {_percent(known.min())} of the images given this class belong to it."
     )
-
-
-def _arithmetic(study: Study[ImageClassifier, KMNISTDataModule]) -> str:
-    layers = layer_parameters(study.network())
-    total = sum(layer.parameters for layer in layers)
-    sums = " + ".join(f"({layer.arithmetic})" if len(layers) > 1 else layer.arithmetic for layer in layers)
-    return f"The network has {sums} = {total:,} independent parameters: the weights and biases of each layer."
 
 
 def mean_images(images: Tensor, targets: Tensor, classes: int) -> Tensor:

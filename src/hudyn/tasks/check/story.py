@@ -106,7 +106,7 @@ def _combination(network: GridMLP, points: Tensor, labels: Tensor) -> str:
     sizes = group.bincount(minlength=len(patterns))
     order = sizes.argsort(descending=True, stable=True)[:TOLD_GROUPS]
     order = order[patterns[order].sum(dim=1).argsort(stable=True)].tolist()
-    groups = ", ".join(f"{_on(patterns[number])} on {_range(net[group == number])}" for number in order)
+    groups = "; ".join(f"{_on(patterns[number])} on: {_range(net[group == number])}" for number in order)
     mixed = sum(len(labels[group == number].unique()) > 1 for number in range(len(patterns)))
     text = (
         f"The output weights are {summed}, its bias is {_signed(bias)}; it says 1 where the sum is 0 or more. "

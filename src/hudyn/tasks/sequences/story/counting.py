@@ -48,7 +48,7 @@ def counting_paragraphs(analysis: Analysis, language: Countable, verdict: Verdic
         copied = in_double(network)
         cells = counting_cells(copied, language, phases(copied, language))
     return [
-        _opening(analysis, language, verdict, who, longest),
+        _opening(analysis, language, verdict, who, longest, cells),
         *(_cell_sentences(analysis, language, cells) if cells else _unit_sentences(analysis, language, longest)),
         [_stop(readings), _return(readings)],
         _limit(analysis, language, verdict, cells, readings),
@@ -89,12 +89,15 @@ def _share_right(readings: Sequence[Reading], place: int) -> str:
     return capital(f"{held}after the last {one}, it predicts {other} in {percent(end.mean())}.")
 
 
-def _opening(analysis: Analysis, language: Countable, verdict: Verdict, who: str, longest: Reading) -> list[str]:
+def _opening(
+    analysis: Analysis, language: Countable, verdict: Verdict, who: str, longest: Reading, cells: Sequence[Cell]
+) -> list[str]:
     """What the network can do, and by what mechanism."""
     counts = f"{who} counts up to n = {verdict.longest:,}"
     match verdict.kind:
         case Kind.LINEAR:
-            return [f"{counts} in its context units, in equal steps."]
+            equal = all(_factor(analysis, cell) is None for cell in cells)
+            return [f"{counts} in its context units{', in nearly equal steps' if equal else ''}."]
         case Kind.MONOTONE | Kind.OSCILLATING:
             return _by_distances(language, verdict, counts)
         case Kind.MEMORISER:
@@ -197,6 +200,8 @@ def _cell_sentences(analysis: Analysis, language: Countable, cells: Sequence[Cel
             for symbol, slope in slopes.items()
             if abs(slope) >= least
         ]
+        if factor := _factor(analysis, cell):
+            moves[-1] += f" on average, in steps that {'grow' if factor > 1 else 'shrink'} by a factor of {factor:.2f}"
         sentences = [f"{capital(unit_text(cell.unit))} {counts} the {cell.symbol}'s: it {listed(moves)}."]
         if set(GATES) <= set(found.gate_mean):
             forget, gate, candidate, out = (number_text(found.gate_mean[name][unit, place]) for name in GATES)
@@ -210,6 +215,16 @@ def _cell_sentences(analysis: Analysis, language: Countable, cells: Sequence[Cel
             sentences.append(Aside(gates))
         paragraphs.append(sentences)
     return [*paragraphs, [_stage(analysis.network, language)]]
+
+
+def _factor(analysis: Analysis, cell: Cell) -> float | None:
+    """The factor from each step of a cell to the next while it counts; None if the steps are equal, or not regular."""
+    found = analysis.counters
+    assert found is not None
+    unit, phase = found.units.index(cell.unit), found.symbols.index(cell.symbol)
+    if found.read_back[unit, phase] < COUNTS or found.form(unit, phase) != "monotone":
+        return None
+    return float(found.ratio[unit, phase])
 
 
 def _stage(network: RecurrentNetwork, language: Countable) -> str:

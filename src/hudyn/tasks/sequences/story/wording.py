@@ -7,6 +7,7 @@ import numpy as np
 
 from hudyn.dynamics.counters import number_text
 from hudyn.languages import Countable
+from hudyn.languages.moore import EXPONENTS
 
 STILL = 0.1  # largest range of what stays where it is
 UNIFORM = 0.05  # largest range of the probabilities of a network that always predicts the same
@@ -30,10 +31,10 @@ def language_name(language: Countable) -> str:
 
     >>> from hudyn.languages import Counting
     >>> language_name(Counting([1, 2, 3]))
-    'a^n b^2n c^3n'
+    'aⁿb²ⁿc³ⁿ'
     """
     blocks = zip(language.alphabet, language.ratios, strict=True)
-    return " ".join(f"{symbol}^{ratio if ratio > 1 else ''}n" for symbol, ratio in blocks)
+    return "".join(f"{symbol}{str(ratio).translate(EXPONENTS) if ratio > 1 else ''}ⁿ" for symbol, ratio in blocks)
 
 
 def unit_text(name: str) -> str:
