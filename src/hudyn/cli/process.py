@@ -69,15 +69,25 @@ def collect_garbage_again() -> None:
 
 
 @contextmanager
-def advice_to_resume(folder: Path, allowed_targets: Sequence[str]) -> Iterator[None]:
-    """Say how to continue the run in `folder`, whose config trusts `allowed_targets`, if it is interrupted."""
+def advice_to_resume(
+    folder: Path, allowed_targets: Sequence[str], key: str = "resume", further: Sequence[str] = ()
+) -> Iterator[None]:
+    """Say how to continue the run or sweep in `folder`, whose config trusts `allowed_targets`, if it is interrupted.
+
+    Args:
+        folder: its folder.
+        allowed_targets: the packages that its config trusts.
+        key: the argument that continues it.
+        further: further arguments.
+    """
     try:
         yield
     except Interrupted as error:
         program = Path(sys.argv[0])
         command = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
         trusted = [f"allowed_targets=[{','.join(allowed_targets)}]"] if allowed_targets else []
-        error.args = (f"{error}; continue with: {shlex.join([*command, f'resume={folder}', *trusted])}",)
+        reason = str(error).partition("; continue with:")[0]  # a job's own advice is less than the sweep's
+        error.args = (f"{reason}; continue with: {shlex.join([*command, f'{key}={folder}', *trusted, *further])}",)
         raise
 
 

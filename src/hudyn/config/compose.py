@@ -81,6 +81,7 @@ class Composer:
 
     Attributes:
         files: the config files.
+        config_folders: the further folders of configs.
         problems: what is wrong with the overrides.
         overrides: the overrides without mistakes, as Hydra must be given them.
 
@@ -93,6 +94,7 @@ class Composer:
             if not folder.is_dir():
                 raise HudynError(f"--config-dir: there is no folder {folder}.")
         self.files = ConfigFiles(config_folder(), config_folders)
+        self.config_folders = config_folders
         self.multirun = multirun
         self.problems: list[Problem] = []
         parsed = [override for text in overrides if (override := self._parsed(text))]
@@ -127,11 +129,25 @@ class Composer:
         parsed = [self.files.parse(text) for text in self.overrides]
         if not self.multirun or not any(override.sweeps for override in parsed):
             yield "", self.overrides
-        elif self.base is not None and not str(self.base.hydra.sweeper._target_).endswith("BasicSweeper"):
-            yield "", [override.first for override in parsed]  # the other jobs are not known beforehand
+        elif not self.has_known_jobs:
+            yield "", [override.first for override in parsed]
         else:
-            for overrides in self.files.sweep(self.overrides):
+            for overrides in self.sweep():
                 yield " ".join(text.lstrip("+") for text in overrides if text not in self.overrides), overrides
+
+    @property
+    def has_known_jobs(self) -> bool:
+        """Whether the jobs of a sweep are known beforehand: all combinations of the values."""
+        return self.base is not None and str(self.base.hydra.sweeper._target_).endswith("BasicSweeper")
+
+    @property
+    def swept(self) -> list[str]:
+        """The keys that have several values."""
+        return [override.key for override in map(self.files.parse, self.overrides) if len(override.values) > 1]
+
+    def sweep(self) -> list[list[str]]:
+        """The overrides of each job of a sweep."""
+        return self.files.sweep(self.overrides)
 
     def _parsed(self, text: str) -> Override | None:
         try:

@@ -2,21 +2,27 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra import version
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
-from hydra.types import RunMode
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -76,10 +82,7 @@ class ConfigFiles:
 
     def __init__(self, root: Path, more: Sequence[Path] = ()) -> None:
         setup_globals()  # registers the resolvers ${hydra:...} and ${now:...}
-        search_path = create_config_search_path(str(root))
-        for folder in more:
-            search_path.prepend("command-line", f"file://{folder.absolute()}", anchor=SearchPathQuery("schema"))
-        self._loader = ConfigLoaderImpl(search_path)
+        self._loader = ConfigLoaderImpl(_search_path(root, more))
         self.groups = set(self._subgroups(""))
 
     def options(self, group: str) -> list[str]:
@@ -151,6 +154,65 @@ class ConfigFiles:
             group = f"{parent}/{name}" if parent else name
             yield group
             yield from self._subgroups(group)
+
+
+@contextmanager
+def sweep_launcher(
+    root: Path, more: Sequence[Path], overrides: Sequence[str], task: Callable[[DictConfig], object]
+) -> Iterator[tuple[Path, Callable[[dict[int, list[str]]], None]]]:
+    """Hydra's launcher of a sweep.
+
+    Args:
+        root: the folder that holds the root config.
+        more: further folders of configs.
+        overrides: of the command line, with several values or one each.
+        task: what a job does with its config; it may run in another process.
+
+    Yields:
+        the sweep's folder, and what launches jobs: it is given the overrides of each job by its number.
+    """
+    version.setbase("1.3")
+    try:
+        hydra = Hydra.create_main_hydra2(ROOT_CONFIG, _search_path(root, more))
+        config = hydra.compose_config(ROOT_CONFIG, list(overrides), RunMode.MULTIRUN, with_log_configuration=True)
+        folder = Path(config.hydra.sweep.dir)
+        with open_dict(config):
+            config.hydra.sweep.dir = str(folder)
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")  # also in other processes
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "multirun.yaml")
+        callbacks = Callbacks(config)
+        callbacks.on_multirun_start(config=config, config_name=ROOT_CONFIG)
+        launcher = Plugins.instance().instantiate_launcher(
+            config=config, hydra_context=HydraContext(hydra.config_loader, callbacks), task_function=task
+        )
+        size = config.hydra.sweeper.get("max_batch_size")
+
+        def launch(jobs: dict[int, list[str]]) -> None:
+            named = [[*job, f"hydra.sweep.subdir='{number}'"] for number, job in jobs.items()]
+            for first in range(0, len(named), size or len(named)):
+                launcher.launch(named[first : first + (size or len(named))], initial_job_idx=first)
+
+        yield folder, launch
+        callbacks.on_multirun_end(config=config, config_name=ROOT_CONFIG)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def quoted(text: str) -> str:
+    r"""A value as an override has it, so that Hydra reads it as this text.
+
+    >>> quoted("it's, 1")
+    "'it\\'s, 1'"
+    """
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _search_path(root: Path, more: Sequence[Path]) -> ConfigSearchPath:
+    search_path = create_config_search_path(str(root))
+    for folder in more:
+        search_path.prepend("command-line", f"file://{folder.absolute()}", anchor=SearchPathQuery("schema"))
+    return search_path
 
 
 def settings(config: DictConfig) -> DictConfig:

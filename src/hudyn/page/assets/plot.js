@@ -86,8 +86,9 @@ export function extent(values, margin = 0.04) {
  * @param options.x, options.y domains, [low, high]
  * @param options.xLabel, options.yLabel what the axes show
  * @param options.xLog, options.yLog whether an axis is logarithmic
+ * @param options.xTicks {at, text} of each tick of the x axis; round numbers if left out
  */
-export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLog = false, width = 560, height = 340 }) {
+export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLog = false, width = 560, height = 340, xTicks = null }) {
   const edge = { left: 58, right: 26, top: 12, bottom: 44 };
   const [right, bottom] = [width - edge.right, height - edge.bottom];
   const xScale = (xLog ? logarithmic : linear)(x, [edge.left, right]);
@@ -96,9 +97,9 @@ export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLo
   const root = shape(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": label },
-    xScale.ticks().map((tick) => [
-      shape("line", { class: "grid", x1: xScale(tick), x2: xScale(tick), y1: edge.top, y2: bottom }),
-      shape("text", { class: "tick", x: xScale(tick), y: bottom + 16, "text-anchor": "middle" }, readable(tick)),
+    withRoom(xTicks ?? xScale.ticks().map((tick) => ({ at: tick, text: readable(tick) })), xScale).map(({ at, text }) => [
+      shape("line", { class: "grid", x1: xScale(at), x2: xScale(at), y1: edge.top, y2: bottom }),
+      shape("text", { class: "tick", x: xScale(at), y: bottom + 16, "text-anchor": "middle" }, text),
     ]),
     yScale.ticks().map((tick) => [
       shape("line", { class: "grid", x1: edge.left, x2: right, y1: yScale(tick), y2: yScale(tick) }),
@@ -113,6 +114,17 @@ export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLo
     plot,
   );
   return { root, plot, x: xScale, y: yScale };
+}
+
+/** Those ticks of a horizontal axis whose labels have room. */
+function withRoom(ticks, scale) {
+  let end = -Infinity;
+  return ticks.filter(({ at, text }) => {
+    const half = 3.2 * text.length + 3;
+    if (scale(at) - half < end) return false;
+    end = scale(at) + half;
+    return true;
+  });
 }
 
 /** The path of a line through points; it is broken where a number is not finite. */

@@ -1,0 +1,108 @@
+"""Starts and resumes sweeps: every job once, on whatever launches jobs, and one table of all."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from hudyn.cli.jobs import end_sweep, register_resolvers, run_job, sweep_name
+from hudyn.cli.process import advice_to_resume, collect_garbage_again
+from hudyn.config.compose import Composer, check_all, config_folder
+from hudyn.config.hydra_adapter import parse_arguments, quoted, sweep_launcher
+from hudyn.config.problems import Problem
+from hudyn.errors import HudynError
+from hudyn.sweep.record import Sweep
+
+
+def start_sweep(composer: Composer) -> None:
+    """Run the jobs of a checked command line.
+
+    Raises:
+        HudynError: which jobs failed, and why.
+    """
+    assert composer.base is not None
+    folders = composer.config_folders
+    jobs = composer.sweep()
+    register_resolvers()
+    with sweep_launcher(config_folder(), folders, composer.overrides, run_job) as (folder, launch):
+        if (folder / "sweep.json").exists():
+            raise HudynError(f"{folder} holds a sweep already. Continue it with resume_sweep={folder}.")
+        sweep = Sweep(
+            folder,
+            name=sweep_name(composer.base.hydra.runtime.choices.experiment),
+            objective=composer.base.objective,
+            overrides=composer.overrides,
+            config_folder=str(folders[0]) if folders else None,
+            swept=composer.swept,
+            jobs=[_settings(job) for job in jobs],
+        )
+        _run(sweep, launch, dict(enumerate(jobs)), composer.base)
+
+
+def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
+    """Run the jobs of a sweep that are missing, and continue those that were interrupted.
+
+    Args:
+        folder: the sweep's.
+        arguments: the rest of the command line: ``allowed_targets`` and ``--config-dir``, for which the folder does not
+            count, since it may be somebody else's.
+
+    Raises:
+        HudynError: there is no sweep, a mistake in the arguments, or which jobs failed, and why.
+    """
+    sweep = Sweep.open(folder)
+    if not sweep.overrides:
+        raise HudynError(f"{folder} cannot be resumed: its jobs were chosen one after another by Hydra's sweeper.")
+    if not (unfinished := sweep.unfinished()):
+        end_sweep(sweep)
+        return
+    parsed = parse_arguments(arguments)
+    problems = [
+        Problem(text.partition("=")[0], "a sweep keeps its settings; what may be given: allowed_targets, --config-dir")
+        for text in parsed.overrides
+        if not text.startswith("allowed_targets=")
+    ]
+    if sweep.config_folder and not parsed.config_folder:
+        problems.append(Problem("--config-dir", f"the sweep was started with {sweep.config_folder}; give it again"))
+    given_anew = ("allowed_targets=", "hydra.sweep.dir=")
+    kept = [text for text in sweep.overrides if not text.lstrip("+").startswith(given_anew)]
+    composer = Composer(
+        [*kept, *parsed.overrides, f"hydra.sweep.dir={quoted(str(folder))}"],
+        multirun=True,
+        config_folders=[parsed.config_folder] if parsed.config_folder else [],
+    )
+    all_jobs = list(composer.jobs())
+    problems += composer.problems
+    if len(all_jobs) != len(sweep.jobs):
+        problems.append(Problem("sweep.json", f"has {len(sweep.jobs)} jobs, its overrides make {len(all_jobs)}"))
+    check_all([all_jobs[number] for number in unfinished if not problems], problems, composer.files)
+    assert composer.base is not None
+    jobs = composer.sweep()
+    register_resolvers()
+    with sweep_launcher(config_folder(), composer.config_folders, composer.overrides, run_job) as (_, launch):
+        _run(sweep, launch, {number: jobs[number] for number in unfinished}, composer.base)
+
+
+def _run(
+    sweep: Sweep, launch: Callable[[dict[int, list[str]]], None], jobs: dict[int, list[str]], config: DictConfig
+) -> None:
+    """Run jobs of a sweep, with its results written before the first, after each, and at the end."""
+    from hudyn.sweep.results import write_results
+
+    collect_garbage_again()
+    write_results(sweep)
+    further = ["--config-dir", sweep.config_folder] if sweep.config_folder else []
+    with advice_to_resume(sweep.folder, config.allowed_targets, "resume_sweep", further):
+        try:
+            if jobs:
+                launch(jobs)
+        except BaseException:
+            write_results(sweep)
+            raise
+    end_sweep(sweep)
+
+
+def _settings(overrides: Sequence[str]) -> dict[str, str]:
+    """The settings among a job's overrides, as `hudyn.run.run.Run.overrides` has them."""
+    given = [text.partition("=") for text in overrides]
+    return {key.lstrip("+~"): value for key, _, value in given if not key.lstrip("+~").startswith("hydra")}
