@@ -45,10 +45,11 @@ def test_a_killed_sweep_is_resumed_and_nothing_runs_twice(command, tmp_path):
     )
     threading.Thread(target=process.stdout.read, daemon=True).start()
     history = folder / "1" / "tables" / "history.csv"
-    wait_for(lambda: history.exists(), process)
+    checkpoint = folder / "1" / "checkpoints" / "last.ckpt"
+    wait_for(checkpoint.exists, process)
     process.kill()
     process.wait()
-    reached = torch.load(folder / "1" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    reached = torch.load(checkpoint, weights_only=True)["global_step"]
     assert 0 < reached < 2000
     assert in_table(folder, "status")[0] == "failed"
     failed_at = (folder / "0" / "results.json").stat().st_mtime_ns

@@ -63,17 +63,15 @@ def _start(arguments: list[str]) -> None:
     from hudyn.config.compose import Composer, check_all
 
     composer = Composer(parsed.overrides, parsed.multirun, [parsed.config_folder] if parsed.config_folder else [])
-    jobs = list(composer.jobs())
-    problems = list(composer.problems)
-    if parsed.multirun and any(str(config.trainer.get("strategy")).startswith("ddp") for _, config in jobs):
-        message = "the jobs of a sweep run on one device each: Lightning would start the whole sweep for every other"
-        problems.append(Problem("trainer.strategy", message))
-    check_all(jobs, problems, composer.files)
-    if parsed.multirun and composer.has_known_jobs:
-        from hudyn.cli.sweeps import start_sweep
+    if parsed.multirun:
+        from hudyn.cli.sweeps import check_jobs, start_sweep
 
-        start_sweep(composer)
-        return
+        if composer.has_known_jobs:
+            start_sweep(composer)
+            return
+        check_jobs(composer)
+    else:
+        check_all(list(composer.jobs()), composer.problems, composer.files)
     overrides = dict(zip(parsed.overrides, composer.overrides, strict=True))
     run_jobs([*(argument for argument in arguments if argument not in overrides), *overrides.values()])
 

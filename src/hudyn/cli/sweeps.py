@@ -1,5 +1,6 @@
 """Starts and resumes sweeps: every job once, on whatever launches jobs, and one table of all."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,10 +8,12 @@ from omegaconf import DictConfig
 
 from hudyn.cli.jobs import end_sweep, register_resolvers, run_job, sweep_name
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
+from hudyn.config.check import check
 from hudyn.config.compose import Composer, check_all, config_folder
-from hudyn.config.hydra_adapter import parse_arguments, quoted, sweep_launcher
-from hudyn.config.problems import Problem
+from hudyn.config.hydra_adapter import parse_arguments, quoted, settings, sweep_launcher
+from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.errors import HudynError
+from hudyn.sweep.fusion import POPULATION, Fusion, UnfusableError, fuse
 from hudyn.sweep.record import Sweep
 
 
@@ -20,23 +23,25 @@ def start_sweep(composer: Composer) -> None:
     Raises:
         HudynError: which jobs failed, and why.
     """
-    assert composer.base is not None
-    folders = composer.config_folders
-    jobs = composer.sweep()
+    fusion = _fusion(composer)
+    if fusion is None:
+        check_jobs(composer)
+    assert composer.first is not None
+    folders, jobs = composer.config_folders, composer.sweep()
     register_resolvers()
     with sweep_launcher(config_folder(), folders, composer.overrides, run_job) as (folder, launch):
         if (folder / "sweep.json").exists():
             raise HudynError(f"{folder} holds a sweep already. Continue it with resume_sweep={folder}.")
         sweep = Sweep(
             folder,
-            name=sweep_name(composer.base.hydra.runtime.choices.experiment),
-            objective=composer.base.objective,
+            name=sweep_name(composer.first.hydra.runtime.choices.experiment),
+            objective=composer.first.objective,
             overrides=composer.overrides,
             config_folder=str(folders[0]) if folders else None,
-            swept=composer.swept,
+            swept=list(composer.swept),
             jobs=[_settings(job) for job in jobs],
         )
-        _run(sweep, launch, dict(enumerate(jobs)), composer.base)
+        _run(sweep, launch, dict(enumerate(jobs)), composer.first, fusion)
 
 
 def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
@@ -76,15 +81,66 @@ def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
     if len(all_jobs) != len(sweep.jobs):
         problems.append(Problem("sweep.json", f"has {len(sweep.jobs)} jobs, its overrides make {len(all_jobs)}"))
     check_all([all_jobs[number] for number in unfinished if not problems], problems, composer.files)
-    assert composer.base is not None
+    assert composer.first is not None
     jobs = composer.sweep()
     register_resolvers()
     with sweep_launcher(config_folder(), composer.config_folders, composer.overrides, run_job) as (_, launch):
-        _run(sweep, launch, {number: jobs[number] for number in unfinished}, composer.base)
+        fusion = _fusion(composer) if (folder / POPULATION).is_dir() else None
+        _run(sweep, launch, {number: jobs[number] for number in unfinished}, composer.first, fusion)
+
+
+def check_jobs(composer: Composer) -> None:
+    """Check the jobs of a sweep, as far as they are known.
+
+    Raises:
+        ConfigurationError: with every problem of the overrides and the configs.
+    """
+    jobs, problems = list(composer.jobs()), list(composer.problems)
+    if any(_needs_processes(config) for _, config in jobs):
+        message = "the jobs of a sweep run on one device each: Lightning would start the whole sweep for every other"
+        problems.append(Problem("trainer.strategy", message))
+    check_all(jobs, problems, composer.files)
+
+
+def _needs_processes(config: DictConfig) -> bool:
+    return str(config.trainer.get("strategy")).startswith("ddp")
+
+
+def _fusion(composer: Composer) -> Fusion | None:
+    """The jobs of a sweep as one population, checked; None where they are to be run one by one.
+
+    Raises:
+        ConfigurationError: ``sweep=fused`` is given, and they cannot be one population.
+    """
+    if composer.problems or composer.first is None or len(composer.sweep()) < 2:
+        return None
+    config = settings(composer.first)
+    if config.get("sweep") == "jobs" or check(config, composer.files) or _needs_processes(config):
+        return None
+    try:
+        if not str(composer.first.hydra.launcher._target_).endswith("BasicLauncher"):
+            raise UnfusableError("hydra/launcher=basic")
+        fusion = fuse(config, composer.swept)
+        check_all([("", fusion.config)], [], composer.files)
+        from hudyn.sweep.population import is_exact  # imports torch
+
+        if not is_exact(fusion):
+            raise UnfusableError("a task whose members train to the end by the numba kernel: sequences, on the CPU")
+        return fusion
+    except (UnfusableError, ConfigurationError) as error:
+        if config.sweep == "fused" and isinstance(error, UnfusableError):
+            raise ConfigurationError([Problem("sweep", f"fused needs {error}")]) from error
+        if config.sweep == "fused":
+            raise
+        return None
 
 
 def _run(
-    sweep: Sweep, launch: Callable[[dict[int, list[str]]], None], jobs: dict[int, list[str]], config: DictConfig
+    sweep: Sweep,
+    launch: Callable[[dict[int, list[str]]], None],
+    jobs: dict[int, list[str]],
+    config: DictConfig,
+    fusion: Fusion | None,
 ) -> None:
     """Run jobs of a sweep, with its results written before the first, after each, and at the end."""
     from hudyn.sweep.results import write_results
@@ -94,12 +150,28 @@ def _run(
     further = ["--config-dir", sweep.config_folder] if sweep.config_folder else []
     with advice_to_resume(sweep.folder, config.allowed_targets, "resume_sweep", further):
         try:
+            if fusion and _trained_together(sweep, fusion):
+                jobs = {}
             if jobs:
                 launch(jobs)
         except BaseException:
             write_results(sweep)
             raise
     end_sweep(sweep)
+
+
+def _trained_together(sweep: Sweep, fusion: Fusion) -> bool:
+    """Train the jobs as one population; False where the training of one failed, which must not stop the others."""
+    from hudyn.run.terminal import say
+    from hudyn.sweep.population import train_population
+
+    try:
+        train_population(sweep, fusion)
+    except HudynError as error:
+        say(f"{error}\nThe jobs are run one by one instead, so that those that fail do not stop the others.")
+        shutil.rmtree(sweep.folder / POPULATION, ignore_errors=True)
+        return False
+    return True
 
 
 def _settings(overrides: Sequence[str]) -> dict[str, str]:

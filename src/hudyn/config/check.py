@@ -4,7 +4,7 @@ import copy
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -27,6 +27,7 @@ SETTINGS: dict[str, tuple[Any, Any]] = {
     "threads": (Annotated[int, NOT_NEGATIVE], 1),
     "tags": (list[str], []),
     "objective": (str, ""),
+    "sweep": (Literal["auto", "fused", "jobs"], "auto"),
     "expected": (str, ""),
     "allowed_targets": (list[str], []),
 }

@@ -1,6 +1,7 @@
 """Composes configs from overrides as Hydra will, and checks every override; imports neither torch nor Lightning."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -135,15 +136,21 @@ class Composer:
             for overrides in self.sweep():
                 yield " ".join(text.lstrip("+") for text in overrides if text not in self.overrides), overrides
 
+    @cached_property
+    def first(self) -> DictConfig | None:
+        """The config of the first job, with Hydra's part; None where it cannot be composed."""
+        return self._compose([self.files.parse(text).first for text in self.overrides])
+
     @property
     def has_known_jobs(self) -> bool:
         """Whether the jobs of a sweep are known beforehand: all combinations of the values."""
         return self.base is not None and str(self.base.hydra.sweeper._target_).endswith("BasicSweeper")
 
     @property
-    def swept(self) -> list[str]:
-        """The keys that have several values."""
-        return [override.key for override in map(self.files.parse, self.overrides) if len(override.values) > 1]
+    def swept(self) -> dict[str, list[str]]:
+        """The values of each key that has several, as texts."""
+        overrides = map(self.files.parse, self.overrides)
+        return {override.key: list(map(str, override.values)) for override in overrides if len(override.values) > 1}
 
     def sweep(self) -> list[list[str]]:
         """The overrides of each job of a sweep."""

@@ -26,7 +26,7 @@ from hudyn.tasks.views import VIEW, as_file
 QUALITY = 82  # of pictures in the page, WebP's: a fifth of the PNG's size, and text stays sharp
 WIDEST = 1400  # pixels of a picture in the page
 # settings that leave the experiment the same
-KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger"}
+KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger", "sweep"}
 LARGEST_ANIMATION = 600_000  # bytes of an animation in the page
 
 
