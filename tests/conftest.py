@@ -82,7 +82,9 @@ def command(
     def run(*arguments: str, program: str = "train") -> Outcome:
         from hudyn import cli
 
-        if program == "train" and not any(text.startswith(("experiment=", "resume=")) for text in arguments):
+        if program == "train" and not any(
+            text.startswith(("experiment=", "resume=", "resume_sweep=")) for text in arguments
+        ):
             arguments = (*arguments, "experiment=kmnist_lin")
         before = set(run_folders(tmp_path))
         monkeypatch.setattr(sys, "argv", [f"{program}.py", *arguments])

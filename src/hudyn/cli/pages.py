@@ -39,8 +39,8 @@ def make_page(request: PageRequest) -> tuple[Path, list[str]]:
 
 
 def _run_page(run: Run) -> Path:
-    if run.status == "done" and "page" not in run.record.parts and run.checkpoint.is_file():
-        report(run)  # a job of a fused sweep
+    if not run.is_reported:
+        report(run)
     if not (run.folder / VIEW).is_file():
         evaluation = shlex.join(["python", "eval.py", f"run={run.folder}"])
         say(f"{run.folder} has no {VIEW}, so its page shows no networks at work. {evaluation} makes a page that does.")

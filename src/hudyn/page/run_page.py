@@ -44,6 +44,7 @@ def write_page(run: Run) -> None:
             command=command(run),
             facts=facts(run.record),
             expected=run.config.get("expected") or "",
+            pending="" if run.is_reported else shlex.join(["python", "report.py", f"run={run.folder}"]),
             is_changed=bool(set(run.overrides) - KEPT),
             figures=figures(run),
             pages=sorted(path.name for path in run.figures.glob("*.html")),

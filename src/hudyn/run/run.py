@@ -118,6 +118,11 @@ class Run:
         """Running, done, interrupted or failed."""
         return self.record.status
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether its figures and tables have been made, or it failed before: not of a job of a fused sweep."""
+        return self.status != "done" or "page" in self.record.parts or not self.checkpoint.is_file()
+
     @cached_property
     def overrides(self) -> dict[str, str]:
         """The settings given on the command line, or by a sweep."""
