@@ -5,11 +5,11 @@ INSTALLED := .venv/.installed
 ARGS ?=
 # make train members=8: every other variable of the command line is a setting
 OTHERS = $(filter-out ARGS PYTHON WHAT,$(.VARIABLES))
-SETTINGS = $(strip $(foreach name,$(OTHERS),$(if $(findstring command line,$(origin $(name))),$(name)='$($(name))')))
+SETTINGS = $(strip $(foreach name,$(OTHERS),$(if $(findstring command line,$(origin $(name))),'$(name)=$($(name))')))
 WHAT ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help install train eval report test browser lint format bench tensorboard lock wheel clean
+.PHONY: help install train eval report runs test browser lint format bench tensorboard lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ eval: $(INSTALLED) ## evaluate a run: make eval run=outputs/...
 
 report: $(INSTALLED) ## write a run's page, compare runs, answer the assignment: make report assignment=outputs
 	@$(BIN)/python report.py $(SETTINGS) $(ARGS)
+
+runs: $(INSTALLED) ## list and compare runs: make runs status=failed, make runs ARGS='"test/solved>0.5"'
+	@$(BIN)/python runs.py $(SETTINGS) $(ARGS)
 
 test: $(INSTALLED) ## run the tests and doctests
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)

@@ -217,6 +217,7 @@ class Bench:
         for workload in WORKLOADS[group]:
             overrides = [EXPERIMENTS[group], f"members={workload.members}", f"++trainer.{workload.end}"]
             overrides += [NEVER_FROZEN] if group == "check" else []
+            overrides += ["trainer.precision=auto"] if group == "conv" else []
             without = ["~report.dynamics"] if group in ("srn", "lstm") else []
             alone = self.hudyn([*overrides, *ALONE, *without])
             training = alone.update_s * alone.updates - self.start_s.get(group, 0.0)

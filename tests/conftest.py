@@ -72,15 +72,28 @@ class Outcome:
 def command(
     small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Any:
-    """Runs train.py (by default kmnist_lin) or another command in this process, on small data, under tmp_path."""
+    """Runs train.py (by default kmnist_lin) or another command in this process, on small data, under tmp_path.
+
+    Drawing takes most of a brief run's time, so a run makes no pictures unless it is called with ``draws=True``.
+    """
     monkeypatch.setenv("HUDYN_DATA", str(small_data))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gc.disable", lambda: None)  # in a process that goes on
     monkeypatch.setattr("gc.freeze", lambda: None)
     monkeypatch.setattr("hudyn.cli.process.end", lambda: None)
 
-    def run(*arguments: str, program: str = "train") -> Outcome:
+    from hudyn.run import writer
+
+    write_file = writer._write_file
+
+    def write_unless_picture(path: Path, content: object) -> None:
+        if path.suffix not in (".png", ".gif", ".svg"):
+            write_file(path, content)
+
+    def run(*arguments: str, program: str = "train", draws: bool = False) -> Outcome:
         from hudyn import cli
+
+        monkeypatch.setattr(writer, "_write_file", write_file if draws else write_unless_picture)
 
         if program == "train" and not any(
             text.startswith(("experiment=", "resume=", "resume_sweep=")) for text in arguments
@@ -91,7 +104,13 @@ def command(
         monkeypatch.setattr(sys, "path", list(sys.path))
         capsys.readouterr()
         try:
-            {"train": cli.train, "eval": cli.evaluate, "analyze": cli.analyze, "report": cli.report}[program]()
+            {
+                "train": cli.train,
+                "eval": cli.evaluate,
+                "analyze": cli.analyze,
+                "report": cli.report,
+                "runs": cli.runs,
+            }[program]()
             status = 0
         except SystemExit as stopped:
             status = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)

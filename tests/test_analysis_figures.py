@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from hudyn import figures
 from hudyn.dynamics import analyse
 from hudyn.languages import Counting, Dyck
-from hudyn.networks import GRU, LSTM, SRN, CountingLSTM, FixedPointSRN
+from hudyn.networks import LSTM, SRN, CountingLSTM, FixedPointSRN
 
 
 def texts(figure):
@@ -34,11 +34,9 @@ def three():
 
 @pytest.mark.parametrize("name", figures.__all__)
 def test_a_notebook_can_show_every_figure(name, planar, three):
-    analysis = three if name in ("principal_components", "state_space") else planar
+    analysis = three if name == "principal_components" else planar
     arguments = ["aabb"] if name == "trajectory" else []
-    figure = getattr(figures, name)(analysis, *arguments)
-    if isinstance(figure, Figure):  # plotly's figures show themselves
-        assert print_figure(figure)[:4] == b"\x89PNG"
+    assert print_figure(getattr(figures, name)(analysis, *arguments))[:4] == b"\x89PNG"
 
 
 def test_a_phase_portrait_has_a_panel_for_each_symbol_and_names_the_fixed_points(planar):
@@ -67,13 +65,6 @@ def test_an_automaton_has_the_names_of_the_languages_states(counter):
     assert all(name in shown for name in counter.language_automaton.names)
 
 
-def test_three_units_in_space(three):
-    pytest.importorskip("plotly", reason='plotly is not installed (pip install "hudyn[analysis]")')
-    page = figures.state_space(three)
-    assert "LSTM, 3 hidden units: in space" in page
-    assert all(word in page for word in three.trajectories)
-
-
 def test_principal_components_of_hidden_and_context(three):
     assert isinstance(figures.principal_components(three), Figure)
     assert "LSTM, 3 hidden units: principal components" in texts(figures.principal_components(three))
@@ -93,8 +84,6 @@ def test_what_cannot_be_drawn_is_refused(three):
         figures.phase_portrait(three)
     with pytest.raises(ValueError, match="analysis: expected a countable language, got Dyck"):
         figures.counters(three)
-    with pytest.raises(ValueError, match="expected three hidden units, got 2"):
-        figures.state_space(analyse(GRU(2, 2), Counting([1, 1])))
     with pytest.raises(ValueError, match="hidden units"):
         figures.principal_components(analyse(SRN(2, 1), Counting([1, 1])))
     with pytest.raises(AttributeError):

@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+import hudyn
 from hudyn.networks import NetLin
 from hudyn.tasks.characters import files
 from hudyn.tasks.characters.data import scaled
@@ -19,7 +21,7 @@ from .test_grid_view import WORDS, assert_all_is_captioned, view_of, words
 
 @pytest.fixture
 def brief(command):
-    outcome = command(*SHORT, "members=3")
+    outcome = command(*SHORT, "members=3", draws=True)
     assert outcome.status == 0, outcome.err
     return outcome
 
@@ -52,12 +54,21 @@ def test_the_images_belong_to_their_cells(brief, small_data):
             assert (np.diff(own["confidences"][own["cells"] == cell]) <= 0).all()
 
 
-def test_of_many_members_only_the_best_ones_images_are_kept(command, monkeypatch):
+def test_of_many_members_only_some_weights_and_the_best_ones_images_are_kept(command, monkeypatch):
     monkeypatch.setattr("hudyn.tasks.characters.view.MOST_IMAGES", 50)
+    monkeypatch.setattr("hudyn.tasks.views.LARGEST", 2 * 7850 * 4)
     outcome = command(*SHORT, "members=3")
-    view = view_of(outcome.folder)
-    assert [own["member"] for own in view["kept"]] == [outcome.results["evaluation"]["best_member"]]
+    view, best = view_of(outcome.folder), outcome.results["evaluation"]["best_member"]
+    assert [own["member"] for own in view["kept"]] == [best]
     assert len(view["matrices"]) == 3
+    kept = view["networks"]["members"]
+    assert kept[0] == best
+    assert len(kept) == 2
+    networks = hudyn.load(outcome.folder)
+    for member, vector in zip(kept, view["networks"]["vectors"], strict=True):
+        np.testing.assert_array_equal(
+            vector, nn.utils.parameters_to_vector(networks.network(member).parameters()).detach()
+        )
     assert len(view["images"]) == len(view["kept"][0]["images"])
 
 

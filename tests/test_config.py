@@ -108,7 +108,7 @@ def test_everything_is_reported_together(command, tmp_path):
         (["objective=val/loss"], "objective", "there is no measure val/loss"),
         (["seed=18446744073709551616"], "seed", "expected an integer below 2^62"),
         (["trainer.gradient_clip_vall=1"], "trainer.gradient_clip_vall", "did you mean gradient_clip_val?"),
-        (["trainer.precision=bogus"], "trainer.precision", "64-true, bf16, got 'bogus'"),
+        (["trainer.precision=bogus"], "trainer.precision", "64-true, bf16, auto, got 'bogus'"),
         (["optimizer.betas=[0.9,0.99]"], "optimizer.betas", "torch.optim.SGD takes no such argument"),
         (["optimizer=adam", "optimizer.betas=[0.9]"], "optimizer.betas", "expected a list"),
         (["trainer.logger=false"], "trainer.logger", "hudyn sets this argument itself"),

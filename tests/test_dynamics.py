@@ -25,7 +25,7 @@ def told(outcome):
 
 
 def test_a_counter_set_by_hand_is_certified(command):
-    counter = command(*COUNTER)
+    counter = command(*COUNTER, draws=True)
     found = told(counter)
     (member,) = found["members"]
     assert member["kind"] == "linear counter in a cell"
@@ -89,7 +89,7 @@ def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
 
 def test_untrained_networks_are_told_to_be_none_of_it(command):
     drawn = ["report.dynamics.animation=true", "report.dynamics.draw_unsolved=true"]
-    outcome = command("experiment=srn_anb2n", *QUICK, "members=3", *drawn)
+    outcome = command("experiment=srn_anb2n", *QUICK, "members=3", *drawn, draws=True)
     found = told(outcome)
     assert [share["kind"] for share in found["kinds"]] == ["not solved"]
     assert found["kinds"][0]["members"] == 3
@@ -104,21 +104,9 @@ def test_untrained_networks_are_told_to_be_none_of_it(command):
     assert {row["symbol"] for row in points} == {"a", "b"}
 
 
-def test_three_units_are_shown_in_space(command):
-    pytest.importorskip("plotly", reason='plotly is not installed (pip install "hudyn[analysis]")')
-    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "report.dynamics.draw_unsolved=true")
-    page = (outcome.folder / "figures/state_space.html").read_text()
-    assert "plotly.min.js" in page
-    assert (outcome.folder / "figures/plotly.min.js").exists()
-    assert "state_space.html" in (outcome.folder / "report.html").read_text()
-
-
-def test_without_plotly_a_run_ends_as_well(command, monkeypatch):
-    find, missing = importlib.util.find_spec, ("plotly", "aalpy")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name in missing else find(name, *rest))
-    outcome = command("experiment=lstm_anb2nc3n", *QUICK, "members=1", "report.dynamics.draw_unsolved=true")
-    assert outcome.status == 0, outcome.err
-    assert not (outcome.folder / "figures/state_space.html").exists()
+def test_without_aalpy_the_learner_is_refused(command, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "aalpy" else find(name, *rest))
     outcome = command("experiment=srn_reber", *QUICK, "report.dynamics.learner=true")
     assert outcome.status == 2
     message = 'report.dynamics.learner  expected false, or AALpy installed (pip install "hudyn[analysis]"), got True'
@@ -128,7 +116,7 @@ def test_without_plotly_a_run_ends_as_well(command, monkeypatch):
 def test_one_hidden_unit_and_many(command):
     for size, figure in ((1, "automaton_states.png"), (5, "principal_components.png")):
         outcome = command("experiment=srn_anbn", *QUICK, "members=1", f"model.network.hidden_size={size}",
-                          "report.dynamics.draw_unsolved=true")  # fmt: skip
+                          "report.dynamics.draw_unsolved=true", draws=True)  # fmt: skip
         assert outcome.status == 0, outcome.err
         assert (outcome.folder / "figures" / figure).exists()
 

@@ -12,11 +12,11 @@ PARITY = ["--config-dir", str(ROOT / "tests" / "parity" / "conf"), "experiment=p
 @pytest.fixture
 def parity(command, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
-    return lambda *overrides: command(*PARITY, *overrides)
+    return lambda *overrides, **settings: command(*PARITY, *overrides, **settings)
 
 
 def test_it_trains_reports_and_shows_in_the_page(parity):
-    outcome = parity("members=3", "trainer.max_steps=600")
+    outcome = parity("members=3", "trainer.max_steps=600", draws=True)
     assert outcome.status == 0, outcome.err
     assert outcome.results["metrics"]["test/solved"]["kind"] == "rate"
     assert max(outcome.values("test/accuracy")) > 0.9

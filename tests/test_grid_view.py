@@ -48,7 +48,7 @@ def assert_all_is_captioned(outcome, figures, tables):
 
 
 def test_the_view_of_a_population_has_its_networks_and_points(command):
-    outcome = command(*QUICK, "members=5")
+    outcome = command(*QUICK, "members=5", draws=True)
     assert outcome.status == 0, outcome.err
     view = view_of(outcome.folder)
     assert view["kind"] == "check"
@@ -87,7 +87,7 @@ def test_a_population_that_fails_is_told_so(command):
 
 @pytest.mark.parametrize("experiment", ["check_step", "check_scaled"])
 def test_the_story_of_given_weights_is_the_assignments_answer(command, experiment):
-    outcome = command(f"experiment={experiment}")
+    outcome = command(f"experiment={experiment}", draws=True)
     page, view = outcome.results["page"], view_of(outcome.folder)
     assert page["answer"] == "The network with the given weights gets all nine points right."
     lines, combination, needs = page["how"]

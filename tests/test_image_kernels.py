@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from hudyn.kernels.image import dense, gradients_by, reference
+from hudyn.kernels.image import dense, gradients_by, reference, scaled
 from hudyn.networks import NetConv, NetFull, NetLin
 from hudyn.population import Population
 
@@ -65,6 +66,8 @@ def test_the_dense_kernel_is_chosen_for_the_networks_it_supports():
     assert gradients_by("auto", frozen) is reference
     with torch.autocast("cpu", torch.bfloat16):
         assert gradients_by("auto", Population(NetLin)) is reference
+    with torch.autocast("cpu", torch.float16):
+        assert gradients_by("auto", Population(NetLin)) is scaled
 
 
 @pytest.mark.parametrize("per_member", [False, True])
@@ -81,3 +84,57 @@ def test_convolving_members_have_the_gradients_of_their_solo_runs(per_member):
         torch.testing.assert_close(outputs[member], found.detach())
         for one, other in zip(together.parameters(), alone.parameters(), strict=True):
             torch.testing.assert_close(one.grad[member], other.grad)
+
+
+def gradients_in_float16(gradients, population, batch):
+    with torch.autocast("cpu", torch.float16, cache_enabled=False):
+        gradients(population, *batch, 0)
+    return [parameter.grad.clone() for parameter in population.parameters()]
+
+
+def distance(found, expected, member):
+    """Largest difference of a parameter's gradient, relative to its largest element."""
+    return max(
+        ((one[member] - other[member]).abs().max() / other[member].abs().max()).item()
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
+def test_scaled_losses_keep_what_float16_loses():
+    """The derivatives by the outputs are of the order of 1e-9, far below the smallest number of float16, 6e-8."""
+    pixels, targets, _, per_member = images((), torch.Generator().manual_seed(4))
+    batch = pixels, targets, 2e7, per_member
+    population = Population(NetFull, members=2)
+    reference(population, *batch, 0)
+    expected = [parameter.grad.clone() for parameter in population.parameters()]
+    assert distance(gradients_in_float16(reference, population, batch), expected, 0) > 0.5
+    for member in range(2):
+        assert distance(gradients_in_float16(scaled, population, batch), expected, member) < 0.02
+
+
+def test_a_member_whose_gradients_overflow_gets_a_scale_of_its_own():
+    def build():
+        return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784, affine=False), nn.Linear(784, 10))
+
+    pixels, targets, _, per_member = images((), torch.Generator().manual_seed(5))
+    batch = pixels, targets, 1.0, per_member
+    calm, wild = (Population(build, members=2, seed=1) for _ in range(2))
+    with torch.no_grad():
+        wild.network[2].bias[1, 0] = 60  # wrong with certainty: the bias has a derivative of about 58, 2^12 of which
+    found = gradients_in_float16(scaled, wild, batch)  # are more than float16 holds, 65,504
+    undisturbed = gradients_in_float16(scaled, calm, batch)
+    assert all(torch.equal(one[0], other[0]) for one, other in zip(found, undisturbed, strict=True))
+    assert wild.network[1].num_batches_tracked.tolist() == [1, 1]
+    torch.testing.assert_close(wild.network[1].running_mean, calm.network[1].running_mean)
+    reference(wild, *batch, 0)
+    assert distance(found, [parameter.grad for parameter in wild.parameters()], 1) < 0.02
+
+
+def test_gradients_that_are_not_finite_are_handed_on():
+    pixels, targets, divisor, per_member = images((), torch.Generator().manual_seed(6))
+    population = Population(NetLin, members=2)
+    with torch.no_grad():
+        population.network.output.bias[1, 0] = torch.inf
+    _, biases = gradients_in_float16(scaled, population, (pixels, targets, divisor, per_member))
+    assert biases[0].isfinite().all()
+    assert not biases[1].isfinite().all()

@@ -78,6 +78,16 @@ def test_member_k_trains_as_the_solo_run_of_seed_plus_k(build, batch):
             torch.testing.assert_close(own[name], expected, rtol=1e-4, atol=1e-6, msg=f"{name} of member {member}")
 
 
+def test_under_autocast_a_member_has_the_bits_of_its_solo_run(build, batch):
+    """torch.func would leave out some operations: convolutions on the CPU would be computed in float32."""
+    images, _ = batch
+    together = Population(build, members=2, seed=5)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = together(images)
+        for member in range(2):
+            assert torch.equal(outputs[member], Population(build, members=1, seed=5 + member)(images)[0])
+
+
 @pytest.mark.filterwarnings("ignore:WithDropout cannot be mapped")
 def test_each_member_may_have_inputs_of_its_own(build, batch):
     images = torch.stack([batch[0], batch[0].flip(0), batch[0].roll(3, 0)])

@@ -1,9 +1,6 @@
 """Phase portraits and figures of state spaces: everything is there, right, and where it belongs."""
 
 import itertools
-import json
-import re
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +13,6 @@ from hudyn.dynamics.analysis import Analysis, analyse
 from hudyn.dynamics.branches import Branch
 from hudyn.dynamics.fixed_points import SymbolMap, symbol_maps
 from hudyn.dynamics.trajectories import WordTrajectory
-from hudyn.errors import HudynError
 from hudyn.figures import components
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.components import Components, principal_components
@@ -30,7 +26,6 @@ from hudyn.figures.phase_portraits import (
     phase_portrait,
     portrait_animation,
 )
-from hudyn.figures.state_spaces import plotly_script, state_space
 from hudyn.figures.style import pixels
 from hudyn.figures.trajectories import counter_courses
 from hudyn.languages import Counting, Text
@@ -281,60 +276,16 @@ def read(symbols, hidden, context=None):
     return WordTrajectory(symbols, text, start, after[0], None if context is None else after[1], {}, None)
 
 
-def parts(page):
-    """Traces and frames of a page."""
-    pytest.importorskip("plotly")
-    decoder = json.JSONDecoder()
-    data = decoder.raw_decode(page, page.index("[", page.index("Plotly.newPlot(")))[0]
-    frames = decoder.raw_decode(page, page.index("[", page.index("Plotly.addFrames(")))[0]
-    return data, frames
-
-
-@pytest.mark.parametrize("groups", [("hidden",), ("hidden", "context")])
-def test_the_page_holds_every_word_and_moves_it_in_time(groups):
-    pytest.importorskip("plotly")
-    readings = {"short": reading(3, groups=groups), "long <i>": reading(6, seed=1, groups=groups)}
-    page = state_space(readings, "two & <words>")
-    data, frames = parts(page)
-    assert len(data) == len(groups) * (len(readings) + 1)
-    for (group, own), trace in zip(itertools.product(groups, readings.values()), data, strict=False):
-        np.testing.assert_allclose(np.stack([trace[axis] for axis in "xyz"], axis=1), own.parts[group], atol=1e-5)
-        assert trace["text"][1] == "step 1: a<br>state 0"
-    assert [frame["name"] for frame in frames] == [str(time) for time in range(7)]
-    for time, frame in enumerate(frames):
-        assert [data[place]["scene"] for place in frame["traces"]] == ["scene", "scene2"][: len(groups)]
-        for group, moment in zip(groups, frame["data"], strict=True):
-            places = [own.parts[group][min(time, len(own.symbols))] for own in readings.values()]
-            np.testing.assert_allclose(np.stack([moment[axis] for axis in "xyz"], axis=1), places, atol=1e-5)
-    assert frames[3]["data"][0]["text"] == ["<b>&lt;b&gt;</b>", "<b>a</b>"]
-    assert ("scene2.camera" in page or '"scene2"]' in page) == (len(groups) == 2)
-
-
-def test_the_page_needs_no_network():
-    pytest.importorskip("plotly")
-    page = state_space({"word": reading(3)}, "heading")
-    assert re.findall(r'src="([^"]*)"', page) == ["plotly.min.js"]
-    assert "<link" not in page
-    assert "Plotly" in plotly_script()
-
-
-def test_without_plotly_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "plotly.io", None)
-    with pytest.raises(HudynError, match=r'pip install "hudyn\[analysis\]"'):
-        state_space({"word": reading(3)}, "heading")
-
-
 @pytest.mark.parametrize(
     ("readings", "message"),
     [
         ({}, "expected a word, got none"),
-        ({"w": reading(3, units=2)}, "expected three hidden units, got 2; phase_portrait"),
         ({"w": read("aba", np.full((4, 3), np.nan))}, "hidden states of w with NaN"),
     ],
 )
-def test_what_is_no_space_of_three_units_is_refused(readings, message):
+def test_what_has_no_components_is_refused(readings, message):
     with pytest.raises(ValueError, match=message):
-        state_space(readings, "")
+        principal_components({"hidden": np.eye(3)}, np.arange(3), readings, None, "")
 
 
 def test_components_are_those_of_numpy():

@@ -75,7 +75,7 @@ def run_example(command, write_examples):
     def run(page, line):
         write_examples(page)
         short = SHORT_TRAINING if "experiment=srn_" in line else SHORT if "experiment=kmnist_" in line else []
-        return command(*shlex.split(line)[1:], *short)
+        return command(*shlex.split(line)[1:], *short, draws="with_readout" in line)
 
     return run
 
@@ -190,8 +190,8 @@ def test_every_experiment_is_described():
 
 def test_make_passes_settings_on():
     given = subprocess.run(
-        ["make", "-n", "train", "experiment=check_step", "members=8", "ARGS=seed=1 threads=1", "PYTHON=python3"],
+        ["make", "-n", "train", "experiment=check_step", "members=8", "tags=a>b", "ARGS=seed=1 threads=1"],
         cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    command = given.stdout.splitlines()[-1].split()
-    assert set(command[2:]) == {"experiment='check_step'", "members='8'", "seed=1", "threads=1"}
+    command = shlex.split(given.stdout.splitlines()[-1])
+    assert set(command[2:]) == {"experiment=check_step", "members=8", "tags=a>b", "seed=1", "threads=1"}

@@ -250,7 +250,7 @@ def test_updates_per_step_and_the_reference_do_not_change_the_result(command):
     ],
 )  # fmt: skip
 def test_what_a_run_leaves_behind(command, experiment, figures, parameters):
-    outcome = command(f"experiment={experiment}", *QUICK, "members=2")
+    outcome = command(f"experiment={experiment}", *QUICK, "members=2", draws=True)
     assert outcome.status == 0, outcome.err
     assert outcome.results["network"]["parameters"] == parameters
     assert {path.stem for path in (outcome.folder / "figures").glob("*.png")} == figures

@@ -267,7 +267,7 @@ def test_kinds():
 def test_a_run_tells_its_story(command):
     outcome = command(
         "experiment=lstm_anb2nc3n", "trainer.max_steps=60", "data.evaluation_interval=30", "model.max_n=20",
-        "members=3", "data.evaluation_sequences=30", "report.dynamics.draw_unsolved=true",
+        "members=3", "data.evaluation_sequences=30", "report.dynamics.draw_unsolved=true", draws=True,
     )  # fmt: skip
     page = outcome.results["page"]
     assert page["answer"].startswith("None of 3 networks")

@@ -89,7 +89,7 @@ def test_what_a_sweep_varies_is_compared(command, tmp_path):
 
 
 def test_an_untrained_run_shows_its_settings(command):
-    outcome = command("experiment=check_step")
+    outcome = command("experiment=check_step", draws=True)
     assert "activation: step" in texts(outcome.folder)["config"]
     assert settings(outcome.folder)[2]["hidden_size"] == 4
     assert {"units", "dividing_lines"} <= set(read(outcome.folder).Tags()["images"])

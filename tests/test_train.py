@@ -46,7 +46,7 @@ def rows(path):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs_briefly(command, experiment):
-    outcome = command(f"experiment={experiment}", "debug=fast", "members=1")
+    outcome = command(f"experiment={experiment}", "debug=fast", "members=1", draws=True)
     assert outcome.status == 0, outcome.err
     assert outcome.results["status"] == "done"
     assert outcome.results["experiment"] == experiment
@@ -514,7 +514,7 @@ def test_what_cannot_be_resumed(command, finished, arguments, status, message):
 
 def test_evaluation_gives_the_results_of_the_run(command, finished):
     results = json.loads((finished / "results.json").read_text())
-    outcome = command(f"run={finished}", program="eval")
+    outcome = command(f"run={finished}", program="eval", draws=True)
     assert outcome.status == 0, outcome.err
     (folder,) = (finished / "evaluations").iterdir()
     evaluated = json.loads((folder / "results.json").read_text())

@@ -4,13 +4,17 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from hudyn.errors import HudynError, Interrupted
-from hudyn.run.run import UNDER_A_RUN, Run
+from hudyn.run.index import index, run_folders
+from hudyn.run.query import check_keys, matching, parse_filters
+from hudyn.run.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 
 class Runs(list[Run]):
@@ -99,39 +103,49 @@ def _trained(run: Run, resume: bool = False) -> Run:
     return run
 
 
-def load(path: str | Path | Iterable[str | Path], allowed_targets: Sequence[str] = ()) -> Run | Runs:
+def load(path: str | Path | Iterable[str | Path], *filters: str, allowed_targets: Sequence[str] = ()) -> Run | Runs:
     """Open a run, or several.
 
     Args:
         path: folder of a run; folder that holds runs, such as a sweep's; or a list of these.
+        filters: what must hold of each run, as on the command line of runs.py: ``"test/solved>0.5"``.
         allowed_targets: packages whose classes a run's config may make, as on the command line.
 
     Returns:
-        the run of a run's folder; otherwise all runs found, in the order of their folders.
+        the run of a run's folder; with filters, and of other folders, all runs found, in the order of their folders.
+        No run is found if the filters hold of none.
 
     Raises:
-        HudynError: there is no run.
+        HudynError: there is no run, or a filter is mistaken.
 
     >>> import hudyn
     >>> run = hudyn.load("outputs/srn_anb2n/2026-01-31_12-00-00")  # doctest: +SKIP
+    >>> runs = hudyn.load("outputs", "experiment=srn_*", "test/solved>0.5")  # doctest: +SKIP
     """
-    if not isinstance(path, str | Path):
-        parts = [load(part, allowed_targets) for part in path]
-        return Runs(run for part in parts for run in (part if isinstance(part, Runs) else [part]))
-    folder = Path(path).expanduser()
-    if (folder / "config.yaml").is_file():
-        return Run.open(folder, allowed_targets)
-    found = {results.parent for results in folder.glob("**/results.json")}
-    folders = sorted((place for place in found if place.parent.name not in UNDER_A_RUN), key=_order)
-    runs = Runs(Run.open(place, allowed_targets) for place in folders)
-    if not runs:
+    conditions = parse_filters(filters)
+    is_one = isinstance(path, str | Path)
+    folders = [Path(part).expanduser() for part in ([path] if isinstance(path, str | Path) else path)]
+    if conditions:
+        runs = [run for folder in folders for run in _some(index(folder), folder)]
+        check_keys([condition.key for condition in conditions], runs)
+        places = [run.folder for run in matching(runs, conditions)]
+    else:
+        places = [place for folder in folders for place in _places(folder)]
+        if is_one and places == folders:
+            return Run.open(folders[0], allowed_targets)
+    return Runs(Run.open(place, allowed_targets) for place in places)
+
+
+def _places(folder: Path) -> list[Path]:
+    """The folder, if it is that of a run; otherwise those of the runs in it."""
+    return [folder] if (folder / "config.yaml").is_file() else _some(run_folders(folder), folder)
+
+
+def _some(found: list[T], folder: Path) -> list[T]:
+    """What was found in a folder of runs; an error if that is nothing."""
+    if not found:
         raise HudynError(f"{folder} holds no run. Name a folder that train.py wrote, or one that holds such folders.")
-    return runs
-
-
-def _order(folder: Path) -> list[tuple[int, str]]:
-    """Sort key: by path, and jobs of a sweep by number."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in folder.parts]
+    return found
 
 
 def _override(key: str, value: object) -> str:

@@ -21,7 +21,8 @@ class Population(nn.Module):
 
     With one member, `network` is that network and is called directly. With more, each of its parameters and
     buffers carries a leading member axis, and the forward is mapped over it with `torch.func`. If a network cannot be
-    mapped (because dropout draws random numbers, say), its members run one after another.
+    mapped (because dropout draws random numbers, say), its members run one after another. So they do under autocast,
+    from which `torch.func` would leave out some operations, such as convolutions on the CPU.
 
     Args:
         build: makes one network, or one such function for each variant; called once for each member, under its seed.
@@ -65,6 +66,8 @@ class Population(nn.Module):
             if self.training:
                 seed_random_layers(inputs.device, self.seeds[0], update)
             return self.network(inputs[0] if per_member else inputs).unsqueeze(0)
+        if torch.is_autocast_enabled(inputs.device.type):
+            return self._loop(inputs, per_member, update)
         if self.training not in self._mapped:
             return self._try_to_map(inputs, per_member, update)
         if self._mapped[self.training]:

@@ -24,10 +24,12 @@ test("data come back as they were packed, arrays with their shapes", async () =>
 });
 
 test("a snapshot's weights are a member's at that time, and the trained ones after the last", () => {
-  const networks = { updates: [0, 10], vectors: float32([1, 2, 3, 4], [2, 2]), snapshots: float32([5, 6, 7, 8, 9, 10, 11, 12], [2, 2, 2]) };
+  const networks = { members: [0, 1], updates: [0, 10], vectors: float32([1, 2, 3, 4], [2, 2]), snapshots: float32([5, 6, 7, 8, 9, 10, 11, 12], [2, 2, 2]) };
   assert.deepEqual([...weights(networks, 1, 0)], [7, 8]);
   assert.deepEqual([...weights(networks, 0, 1)], [9, 10]);
   assert.deepEqual([...weights(networks, 1, 2)], [3, 4]);
+  assert.deepEqual([...weights({ ...networks, members: [7, 2] }, 2, 0)], [7, 8]);
+  assert.deepEqual([...weights({ ...networks, members: [7, 2] }, 5, 0)], [5, 6]);
 });
 
 test("tables are read with their quotes, and sorted by number with empty cells last", () => {

@@ -1,4 +1,4 @@
-"""The commands: train.py, eval.py, analyze.py, report.py. torch is imported only once the command line is checked."""
+"""The commands: train.py, eval.py and so on. torch is imported only once the command line is checked."""
 
 import os
 import sys
@@ -32,6 +32,11 @@ def analyze() -> None:
 def report() -> None:
     """report.py: write a run's page again, compare runs, or answer the assignment's questions from its runs."""
     run_command(_report)
+
+
+def runs() -> None:
+    """runs.py: list, filter, sort and compare the runs of a folder."""
+    run_command(_runs)
 
 
 def _train() -> None:
@@ -145,6 +150,18 @@ def _report() -> None:
         say(f"{write_pdf(page)} is written.")
     if failed:
         leave(f"{page} lacks {', '.join(failed)}, which failed.", 1)
+
+
+def _runs() -> None:
+    from hudyn.cli.run_list import USAGE, listing, run_list
+    from hudyn.run.query import QueryError
+
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        leave(USAGE, 0)
+    try:
+        print(listing(run_list(sys.argv[1:])))
+    except QueryError as error:
+        leave(str(error), 2)
 
 
 def _finished(command: str, may_change: tuple[str, ...]) -> "tuple[Run, DictConfig]":

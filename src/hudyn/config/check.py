@@ -61,6 +61,8 @@ SET_BY_HUDYN = {
     "logger.*": {"save_dir"},
 }
 DERIVED = {"scheduler": {"T_max", "total_steps"}}  # arguments that may be given, but follow from the run too
+AUTO_PRECISION = "auto"
+BESIDE = {"trainer.precision": AUTO_PRECISION}  # values that hudyn allows beside those that the target takes
 PARTIAL = ("optimizer", "scheduler", "report.*")  # hudyn makes these with the arguments above
 
 
@@ -234,8 +236,10 @@ def _check_target(path: str, node: DictConfig, trusted: tuple[str, ...]) -> Iter
                 yield Problem(f"{path}.{argument}", f"{name} needs this argument")
     for argument in arguments:
         if argument in target.arguments and argument not in ours and not OmegaConf.is_missing(node, argument):
-            value = plain(node[argument])
-            if not makes_objects(value) and (message := problem_with(value, target.arguments[argument].annotation())):
+            value, hint = plain(node[argument]), target.arguments[argument].annotation()
+            if other := BESIDE.get(f"{path}.{argument}"):
+                hint = hint | Literal[other]
+            if not makes_objects(value) and (message := problem_with(value, hint)):
                 yield Problem(f"{path}.{argument}", message)
 
 

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from hudyn.arguments import ArgumentError, nearest
 from hudyn.config.build import TOTAL_UPDATES, network_maker
-from hudyn.config.check import plain, repair
+from hudyn.config.check import AUTO_PRECISION, plain, repair
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
 from hudyn.config.variants import variant_of, variants
@@ -73,7 +73,7 @@ class _Maker:
         self._make("optimizer", lambda: instantiate(config.optimizer)([parameter]))
         if config.get("scheduler"):
             self._make("scheduler", self._scheduler, needs=["optimizer"])
-        self._make("trainer", lambda: instantiate(config.trainer, logger=False, enable_checkpointing=False))
+        self._make("trainer", self._trainer)
         for name in config.get("callbacks") or {}:
             self._make(f"callbacks.{name}", partial(instantiate, config.callbacks[name]))
         self._make("model", self._model, needs=["model.network"])
@@ -97,6 +97,11 @@ class _Maker:
         known = locate(str(settings._target_)).arguments
         derived = {name: 1 for name in TOTAL_UPDATES if name in known and name not in settings}
         return cast(LRScheduler, instantiate(settings, **derived)(self.made["optimizer"]))
+
+    def _trainer(self) -> Trainer:
+        settings = self.config.trainer
+        open_settings = {"precision": None} if settings.get("precision") == AUTO_PRECISION else {}
+        return cast(Trainer, instantiate(settings, logger=False, enable_checkpointing=False, **open_settings))
 
     def _data(self) -> AnyData:
         data = instantiate(self.config.data)
@@ -136,7 +141,7 @@ def _check_together(made: dict[str, Any], model: type[AnyModule], config: DictCo
         message = "ReduceLROnPlateau would lower the rates of all members at once; use scheduler=plateau"
         yield Problem("scheduler._target_", message)
     if isinstance(trainer, Trainer):
-        yield from _check_trainer(trainer, data, config)
+        yield from _check_trainer(trainer, model, data, config)
     if isinstance(optimizer, torch.optim.Optimizer):
         name = type(optimizer).__name__
         closure = inspect.signature(optimizer.step).parameters.get("closure")
@@ -167,7 +172,7 @@ def _check_model_and_data(
         yield Problem("members", "the network is not trained, so all members would be the same; use members=1")
 
 
-def _check_trainer(trainer: Trainer, data: object, config: DictConfig) -> Iterator[Problem]:
+def _check_trainer(trainer: Trainer, model: type[AnyModule], data: object, config: DictConfig) -> Iterator[Problem]:
     on_cpu = isinstance(trainer.accelerator, CPUAccelerator)
     available = (os.cpu_count() or 1) if on_cpu else trainer.accelerator.auto_device_count()
     if trainer.num_devices > available:
@@ -179,8 +184,13 @@ def _check_trainer(trainer: Trainer, data: object, config: DictConfig) -> Iterat
             if config.trainer.get(argument) is not None:
                 message = "is not possible here: members that have succeeded may stop before"
                 yield Problem(f"trainer.{argument}", message)
-    if trainer.precision == "16-mixed":
-        yield Problem("trainer.precision", "16-mixed needs its losses scaled, which is not done here; use bf16-mixed")
+    if config.trainer.get("precision") == AUTO_PRECISION:
+        if not model.half_precision:
+            yield Problem("trainer.precision", "auto is for images; these networks are trained in float32 without it")
+        elif not on_cpu or trainer.num_devices > 1:
+            yield Problem("trainer.precision", "auto chooses for one CPU; here, give 32-true or bf16-mixed")
+    if trainer.precision == "16-mixed" and not model.half_precision:
+        yield Problem("trainer.precision", "16-mixed is for images, whose losses are scaled; use bf16-mixed")
     clip = trainer.gradient_clip_val
     if clip is not None and clip < 0:
         yield Problem("trainer.gradient_clip_val", f"expected a number above 0, got {clip}")

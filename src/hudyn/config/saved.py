@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hudyn.arguments import nearest
-from hudyn.config.check import check, takes
+from hudyn.config.check import AUTO_PRECISION, check, takes
 from hudyn.config.compose import check_all
 from hudyn.config.problems import ConfigurationError, Problem
 
@@ -38,6 +38,8 @@ def changed(config: DictConfig, overrides: Sequence[str], may_change: tuple[str,
         node = OmegaConf.select(config, parent)
         if not equals:
             problems.append(Problem(override, "expected key=value"))
+        elif override.endswith(f"trainer.precision={AUTO_PRECISION}"):
+            problems.append(Problem(key, "auto chooses when a run begins; here, give 32-true or bf16-mixed"))
         elif not f"{key}=".startswith(may_change):
             problems.append(Problem(key, f"the run keeps its {key}; what may change: {', '.join(may_change)}"))
         elif not (isinstance(node, DictConfig) and leaf in node) and not takes(node, leaf):

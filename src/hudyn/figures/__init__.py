@@ -1,7 +1,7 @@
 """Drawing: pure functions from results to matplotlib figures.
 
-Figures of an `Analysis`: `phase_portrait`, `mechanism`, `counters`, `automaton`, `state_space`, `principal_components`,
-`trajectory`. They are imported when they are asked for, since the analysis takes a second to import.
+Figures of an `Analysis`: `phase_portrait`, `mechanism`, `counters`, `automaton`, `principal_components`, `trajectory`.
+ They are imported when they are asked for, since the analysis takes a second to import.
 """
 
 from importlib import import_module
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         mechanism,
         phase_portrait,
         principal_components,
-        state_space,
         trajectory,
     )
 
@@ -24,7 +23,6 @@ __all__ = [
     "mechanism",
     "phase_portrait",
     "principal_components",
-    "state_space",
     "trajectory",
 ]
 

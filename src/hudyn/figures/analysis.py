@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from hudyn.arguments import ArgumentError
 from hudyn.dynamics.analysis import Analysis
-from hudyn.figures import components, phase_portraits, state_spaces
+from hudyn.figures import components, phase_portraits
 from hudyn.figures.automata import state_diagram
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.montage import montage
@@ -74,19 +74,6 @@ def counters(analysis: Analysis, title: str | None = None) -> Figure:
 def automaton(analysis: Analysis, title: str | None = None) -> Figure:
     """The state diagram of the network's automaton."""
     return state_diagram(analysis.automaton.machine, title or _title(analysis, "automaton"))
-
-
-def state_space(analysis: Analysis, title: str | None = None) -> str:
-    """A page where example words move through the space of three hidden, and three context, units.
-
-    Returns:
-        HTML that loads ``plotly.min.js`` from its own folder; `hudyn.figures.state_spaces.plotly_script` is its text.
-
-    Raises:
-        ValueError: another number of units.
-        HudynError: plotly is not installed.
-    """
-    return state_spaces.state_space(analysis.trajectories, title or _title(analysis, "in space"))
 
 
 def principal_components(analysis: Analysis, title: str | None = None) -> Figure:

@@ -11,7 +11,6 @@ from hudyn.arguments import ArgumentError
 from hudyn.dynamics.trajectories import WordTrajectory
 from hudyn.figures.montage import montage
 from hudyn.figures.state_scatters import state_scatter
-from hudyn.figures.state_spaces import checked_groups
 from hudyn.figures.style import COLOURS, in_style
 
 SHOWN = 10  # components whose variance is shown: bars of more are too thin
@@ -69,7 +68,7 @@ def principal_components(
     Raises:
         ArgumentError: fewer than two units, no word, or numbers that are not finite.
     """
-    checked_groups(readings)
+    _checked_groups(readings)
     parts = []
     for group, activations in points.items():
         if not np.isfinite(activations).all():
@@ -96,3 +95,20 @@ def _variances(shares: np.ndarray, title: str, height: float) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
+
+
+def _checked_groups(readings: Mapping[str, WordTrajectory]) -> list[str]:
+    """The groups of units that the words have.
+
+    Raises:
+        ArgumentError: there is no word, or a state is not finite.
+    """
+    if not readings:
+        raise ArgumentError("readings", "expected a word, got none")
+    for name, reading in readings.items():
+        for group, states in reading.parts.items():
+            if not np.isfinite(states).all():
+                raise ArgumentError(
+                    "readings", f"expected finite numbers, got {group} states of {name} with NaN or infinity"
+                )
+    return list(next(iter(readings.values())).parts)

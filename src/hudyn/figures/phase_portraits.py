@@ -155,7 +155,7 @@ def planar(network: RecurrentNetwork) -> RecurrentNetwork:
         raise ArgumentError(
             "network",
             f"expected two hidden units and no context, got {type(network).__name__} with {network.hidden_size} "
-            f"{units}; time_course shows any number, state_space three, principal_components more",
+            f"{units}; time_course shows any number, principal_components more",
         )
     return in_double(network)
 

@@ -53,7 +53,7 @@ class MemberChoices(Metric):
             targets: true classes, [batch].
             places: index of each item in its split, [batch].
         """
-        log_probabilities = outputs.log_softmax(-1)
+        log_probabilities = log_probabilities_of(outputs)
         confidences, choices = log_probabilities.exp().max(-1)
         self.choices.append(choices.T)  # [batch, members]
         self.confidences.append(confidences.T)
@@ -101,6 +101,11 @@ class MemberMeans(Metric):
         }
 
 
+def log_probabilities_of(outputs: Tensor) -> Tensor:
+    """Log-probabilities of logits or of log-probabilities, [..., classes]; in float32 if they have half precision."""
+    return outputs.log_softmax(-1, dtype=torch.promote_types(outputs.dtype, torch.float32))
+
+
 def member_losses(outputs: Tensor, targets: Tensor) -> Tensor:
     """Negative log-likelihoods in nats summed over a batch, [members].
 
@@ -108,7 +113,7 @@ def member_losses(outputs: Tensor, targets: Tensor) -> Tensor:
         outputs: log-probabilities, or any logits, of the classes, [members, batch, classes].
         targets: true classes, [batch], or [members, batch].
     """
-    return item_losses(outputs.log_softmax(-1), targets).sum(dim=1)
+    return item_losses(log_probabilities_of(outputs), targets).sum(dim=1)
 
 
 def item_losses(log_probabilities: Tensor, targets: Tensor) -> Tensor:

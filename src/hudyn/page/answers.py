@@ -10,16 +10,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from hudyn.metrics.measure import Measure
 from hudyn.page import run_page
 from hudyn.run.run import Run
 from hudyn.tasks.views import VIEW, from_file
+from hudyn.tasks.wording import share_of_networks
 
 RANKED = 5  # most frequent confusions of a network that are listed
 TRACED = 24  # symbols of a text that are listed
-WIDE = 1.5  # times as wide as high
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,7 @@ def picture(run: Run, name: str, caption: str) -> Block:
     if not path.is_file():
         return Text([f"The run has no figure {run_page.heading(name).lower()}.{_no_figure(run)}"])
     told = _story(run).get("figures", {}).get(name, "")
-    with Image.open(path) as image:
-        is_wide = image.width > WIDE * image.height
-    return Picture(run_page.heading(name), told or caption, run_page.picture(path), is_wide)
+    return Picture(run_page.heading(name), told or caption, run_page.picture(path), run_page.is_wide(path))
 
 
 def _no_figure(run: Run) -> str:
@@ -148,9 +145,21 @@ def parameters(*runs: Run) -> Block | None:
     rows = []
     for run in runs:
         layers = run.record.parts.get("evaluation", {}).get("parameters", [])
-        rows += [[network(run), layer["layer"], layer["arithmetic"], f"{layer['parameters']:,}"] for layer in layers]
+        rows += [
+            [network(run), _layer(layer["layer"]), layer["arithmetic"], f"{layer['parameters']:,}"] for layer in layers
+        ]
         rows.append([network(run), "total", "", total_parameters(run) or ""])
     return Grid(["network", "layer", "weights + biases", "parameters"], rows) if rows else None
+
+
+def _layer(name: str) -> str:
+    """A layer's name for people.
+
+    >>> _layer("convolutions.0")
+    'convolution 1'
+    """
+    kind, _, place = name.partition(".")
+    return f"{kind.removesuffix('s')} {int(place) + 1}" if place.isdigit() else name
 
 
 def confusions(*runs: Run) -> Block | None:
@@ -166,20 +175,16 @@ def confusions(*runs: Run) -> Block | None:
 
 
 def mistaken(run: Run, network: str) -> Block | None:
-    """Which classes a network confuses, in which direction, and which class it chooses too often."""
-    found, classes = _confusions(run), run.record.parts.get("evaluation", {}).get("classes", [])
+    """Which two classes a network confuses most often, and how often in either direction."""
+    found = _confusions(run)
     if not found:
         return None
     first = found[0]
     back = count(first["choice"], first["target"], run)
-    member = _best_member(run)
-    precise = int(np.nanargmin([_number(value) for value in member["precision"]]))
     return Text(
         [
             f"{network} takes {first['target']} for {first['choice']} most often, {first['count']} times, "
-            f"and {first['choice']} for {first['target']} {back} times. "
-            f"Of the images that it calls {classes[precise]}, {percent(_number(member['precision'][precise]))} are "
-            f"{classes[precise]}, the lowest share of all classes."
+            f"and {first['choice']} for {first['target']} {back} times."
         ]
     )
 
@@ -245,7 +250,7 @@ def weights(run: Run) -> Block | None:
         return None
     member = best(run)
     initial, final = (
-        _named(networks["specification"]["layout"], vectors[member])
+        _named(networks["specification"]["layout"], vectors[networks["members"].index(member)])
         for vectors in (networks["snapshots"][0], networks["vectors"])
     )
     units = len(initial["hidden.bias"])
@@ -290,7 +295,9 @@ def lines(run: Run) -> Block | None:
 
 def activations(run: Run) -> Block | None:
     """The activations of all units for every point."""
-    return _table(run, "activations", None, "Activations of the hidden units and the output for each point.")
+    rows = _rows(run, "activations")
+    names = {key: key.replace("_", " ") for key in (rows[0] if rows else ()) if key != "right"}
+    return _table(run, "activations", names, "Activations of the hidden units and the output for each point.")
 
 
 def _named(layout: Sequence[dict[str, Any]], vector: np.ndarray) -> dict[str, np.ndarray]:
@@ -308,9 +315,7 @@ def share_solved(run: Run) -> str | None:
     measure = run.metrics.get("test/solved", run.metrics.get("train/solved"))
     if measure is None or measure.interval is None:
         return None
-    low, high = measure.interval
-    interval = f" (95 % interval {percent(low)} to {percent(high)})" if len(measure) > 1 else ""
-    return f"{int(measure.known.sum())} of {len(measure.known)} networks{interval}"
+    return share_of_networks(measure) if len(measure) > 1 else f"{int(measure.known.sum())} of 1 network"
 
 
 def solved(run: Run) -> Block | None:
@@ -318,12 +323,14 @@ def solved(run: Run) -> Block | None:
     share = share_solved(run)
     if share is None:
         return None
-    sentences = [f"{share} solve the task."]
+    one = "The network solves the task." if share.startswith("1 ") else "The network does not solve the task."
+    sentences = [f"{share} solve the task." if run.record.members > 1 else one]
     furthest = _value(run, "test/longest")
     if furthest is not None:
         trained_to = run.config.data.language.max_n
         sentences.append(
-            f"The best one predicts all words up to n = {furthest:.0f}; the training words go up to n = {trained_to}."
+            f"The best one predicts all words up to n = {furthest:.0f} (its N* in the figures); the training words go "
+            f"up to n = {trained_to}."
         )
     return Text([" ".join(sentences)])
 
@@ -354,7 +361,7 @@ def first_symbols(run: Run) -> Block | None:
         f"{np.mean([predicted for predicted, _ in pairs]):.2f} after {place} (true: {pairs[0][1]:.2f})"
         for place, pairs in sorted(by_place.items())
     ]
-    return Text([f"Number of a's read, and the probability that the network then gives to b: {', '.join(found)}."])
+    return Text([f"Number of a's read, and the mean probability that the network then gives to b: {', '.join(found)}."])
 
 
 def last_symbols(run: Run, symbol: str) -> Block | None:
@@ -374,8 +381,8 @@ def last_symbols(run: Run, symbol: str) -> Block | None:
     return Text(
         [
             f"In {len(of_last)} words of the traced text, the network gives the last {symbol} a probability of "
-            f"{min(of_last):.2f} or more before it is read, and the {after} that follows a probability of "
-            f"{min(of_next):.2f} or more."
+            f"{_below_one(min(of_last))} or more before it is read, and the {after} that follows a probability of "
+            f"{_below_one(min(of_next))} or more."
         ]
     )
 
@@ -402,7 +409,13 @@ def gates(run: Run) -> Block | None:
         "candidate_mean": "candidate",
         "output_mean": "output gate",
     }
-    return _table(run, "counters", columns, "Change of each unit per symbol, and the means of its gates.")
+    return _table(
+        run,
+        "counters",
+        columns,
+        "Change of each unit per symbol, how much of it a straight line explains "
+        "(linearity, R²), and the means of its gates.",
+    )
 
 
 # What these share -----------------------------------------------------------------------------------------------------
@@ -451,20 +464,31 @@ def _rows(run: Run, name: str) -> list[dict[str, str]]:
     return [row for row in rows if int(row.get("member", best(run))) == best(run)]
 
 
-def _table(run: Run, name: str, columns: dict[str, str] | None, caption: str, limit: int | None = None) -> Block | None:
+def _table(run: Run, name: str, columns: dict[str, str], caption: str, limit: int | None = None) -> Block | None:
     """A table of the run: the columns that it has, under the headings that `columns` gives them."""
     rows = _rows(run, name)
     if not rows:
         return None
-    columns = columns or {key: key.replace("_", " ") for key in rows[0]}
     shown = {key: title for key, title in columns.items() if key in rows[0]}
-    return Grid(list(shown.values()), [[_cell(row[key]) for key in shown] for row in rows[:limit]], caption)
+    cells = [_column([row[key] for row in rows[:limit]]) for key in shown]
+    return Grid(list(shown.values()), list(zip(*cells, strict=True)), caption)
 
 
-def _cell(text: str) -> str:
-    """A cell of a CSV file for people: numbers that are not whole with three digits after the point."""
-    value = _number(text)
-    return text if np.isnan(value) or text.lstrip("-").isdigit() else f"{value:.3f}"
+def _column(texts: Sequence[str]) -> list[str]:
+    """A column of a CSV file for people: three digits after each number's point, unless all are whole.
+
+    >>> _column(["1", "-0.25", "a"])
+    ['1.000', '-0.250', 'a']
+    """
+    numbers = {text: value for text in texts if not np.isnan(value := _number(text))}
+    if all(text.lstrip("-").isdigit() for text in numbers):
+        return list(texts)
+    return [f"{numbers[text]:.3f}" if text in numbers else text for text in texts]
+
+
+def _below_one(share: float) -> str:
+    """A share with two digits after the point; one that falls short of 1 is not rounded up to it."""
+    return f"{share if share == 1 else min(share, 0.99):.2f}"
 
 
 def _number(value: Any) -> float:

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -15,6 +15,8 @@ from hudyn.page.assets import script, style
 from hudyn.page.links import link, run_name
 from hudyn.page.run_page import environment, history
 from hudyn.run.folder import atomic_write
+from hudyn.run.index import settings_by_path
+from hudyn.run.query import as_text
 from hudyn.run.readable import number
 from hudyn.run.run import Run
 from hudyn.tasks.views import as_file
@@ -49,27 +51,13 @@ def write_comparison(runs: Sequence[Run], target: Path) -> None:
 
 
 def _different_settings(runs: Sequence[Run]) -> Iterator[list[str]]:
-    """The settings in which the runs differ, each with its value in every run; empty where a run lacks it.
-
-    The members and the seed stand once, although data and model have them too.
-    """
-    configs = [dict(_flat(OmegaConf.to_container(run.config, resolve=True))) for run in runs]
-    for config in configs:
-        for key in [f"{group}.{name}" for group in ("data", "model") for name in ("members", "seed")]:
-            config.pop(key, None)
+    """The settings in which the runs differ, each with its value in every run; empty where a run lacks it."""
+    containers = [cast("dict[str, Any]", OmegaConf.to_container(run.config, resolve=True)) for run in runs]
+    configs = [settings_by_path(container) for container in containers]
     for key in dict.fromkeys(key for config in configs for key in config):
-        values = [config.get(key, "") for config in configs]
+        values = [as_text(config.get(key, "")) for config in configs]
         if len(set(values)) > 1:
             yield [key, *values]
-
-
-def _flat(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The settings in a config by path, as texts; a list is one setting."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _flat(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, "null" if node is None else str(node)
 
 
 def _measures(runs: Sequence[Run]) -> Iterator[list[str]]:

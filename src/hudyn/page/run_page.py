@@ -25,9 +25,9 @@ from hudyn.tasks.views import VIEW, as_file
 
 QUALITY = 82  # of pictures in the page, WebP's: a fifth of the PNG's size, and text stays sharp
 WIDEST = 1400  # pixels of a picture in the page
+WIDE = 1200  # pixels of a picture's file, beyond which its text is legible only across the page
 # settings that leave the experiment the same
 KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger", "sweep"}
-LARGEST_ANIMATION = 600_000  # bytes of an animation in the page
 
 
 def write_page(run: Run) -> None:
@@ -47,7 +47,7 @@ def write_page(run: Run) -> None:
             pending="" if run.is_reported else shlex.join(["python", "report.py", f"run={run.folder}"]),
             is_changed=bool(set(run.overrides) - KEPT),
             figures=figures(run),
-            pages=sorted(path.name for path in run.figures.glob("*.html")),
+            files=sorted(path.name for path in run.figures.glob("*") if path.suffix != ".png"),
             config=OmegaConf.to_yaml(run.config, resolve=True),
             style=style(),
             script=script("run_page"),
@@ -62,7 +62,7 @@ def write_page(run: Run) -> None:
 def environment() -> Environment:
     """Where the pages' templates are, with their filters."""
     found = Environment(loader=PackageLoader("hudyn.page", ""), autoescape=True, undefined=StrictUndefined)
-    found.filters |= {"numbers": numbers, "interval": interval, "heading": heading}
+    found.filters |= {"numbers": numbers, "interval": interval}
     return found
 
 
@@ -132,11 +132,10 @@ def history(run: Run) -> dict[str, Any]:
     }
 
 
-def figures(run: Run) -> list[dict[str, str]]:
+def figures(run: Run) -> list[dict[str, Any]]:
     """The run's pictures in the order of the story, each with its name, title, caption and content."""
     captions = run.record.parts.get("page", {}).get("figures", {})
-    paths = [path for path in run.figures.glob("*") if path.suffix in (".png", ".gif")]
-    paths.sort(key=lambda path: place_in(captions)(path.stem))
+    paths = sorted(run.figures.glob("*.png"), key=lambda path: place_in(captions)(path.stem))
     with ThreadPoolExecutor() as pool:  # Pillow works outside Python's lock
         sources = list(pool.map(picture, paths))
     return [
@@ -145,22 +144,25 @@ def figures(run: Run) -> list[dict[str, str]]:
             "title": heading(path.stem),
             "caption": captions.get(path.stem, ""),
             "source": source,
+            "wide": is_wide(path),
         }
         for path, source in zip(paths, sources, strict=True)
     ]
 
 
 def picture(path: Path) -> str:
-    """A picture for the page, as a data URL; an animation that is too large for it, as a link."""
-    if path.suffix == ".gif":
-        if path.stat().st_size > LARGEST_ANIMATION:
-            return f"figures/{path.name}"
-        return f"data:image/gif;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    """A picture for the page, as a data URL."""
     file = io.BytesIO()
     with Image.open(path) as image:
         image.thumbnail((WIDEST, 10 * WIDEST))
         image.convert("RGB").save(file, format="webp", quality=QUALITY, method=2)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def is_wide(path: Path) -> bool:
+    """Whether a picture fills the page's width."""
+    with Image.open(path) as image:
+        return image.width > WIDE
 
 
 def place_in(names: Iterable[str]) -> Callable[[str], tuple[int, str]]:

@@ -2,11 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hudyn.metrics.measure import Measure
 
 
 def number(value: float | None) -> str:
@@ -31,23 +26,21 @@ def numbers(values: float | Sequence[float] | None) -> str:
     return " · ".join(map(number, values)) if isinstance(values, Sequence) else number(values)
 
 
-def interval(measure: "Measure") -> str:
-    """The interval of a success rate as the page shows it; empty for other measures.
+def interval(ends: tuple[float, float] | None) -> str:
+    """The interval of a success rate as the page shows it; empty for other measures, which have none.
 
-    >>> import torch
-    >>> from hudyn.metrics.measure import Measure, MeasureKind
-    >>> interval(Measure(torch.tensor([1.0] * 8 + [0.0] * 2), MeasureKind.RATE))
+    >>> interval((0.49016, 0.94331))
     '0.490 – 0.943'
     """
-    return "" if measure.interval is None else "{:.3f} – {:.3f}".format(*measure.interval)
+    return "" if ends is None else "{:.3f} – {:.3f}".format(*ends)
 
 
 def heading(name: str) -> str:
-    """The name of a file as a heading.
+    """The name of a figure or a table as a heading.
 
-    >>> heading("training.gif")
-    'Training'
     >>> heading("confusion_matrix")
     'Confusion matrix'
+    >>> heading("hidden_states_3d")
+    'Hidden states in 3D'
     """
-    return Path(name).stem.replace("_", " ").capitalize()
+    return name.replace("_", " ").capitalize().replace(" 3d", " in 3D")

@@ -31,7 +31,7 @@ def show(run: Run) -> None:
         cells = [numbers(measure.mean)]
         if members > 1:
             cells += [numbers(measure.min), median, numbers(measure.max)]
-        table.add_row(name, *cells, *[interval(measure)] * has_intervals)
+        table.add_row(name, *cells, *[interval(measure.interval)] * has_intervals)
     console = Console()
     with contextlib.suppress(OSError, UnicodeError, ValueError):
         console.print(table)

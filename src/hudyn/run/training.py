@@ -28,6 +28,7 @@ from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
 from hudyn.run.folder import claim_folder, rank, remove_unfinished
 from hudyn.run.history import History, tensorboard, updates_made
+from hudyn.run.precision import settle_precision
 from hudyn.run.record import Status, environment
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
@@ -66,6 +67,7 @@ def trained(run: Run, resume: bool = False) -> Iterator[tuple[AnyStudy, Trainer]
     module = build_module(config, data)
     if checkpoint and content:
         load_weights(module, content["state_dict"], checkpoint)
+    settle_precision(run, module, data)
     with build_trainer(config, run, resumed_at=content["global_step"] if content else None) as trainer:
         run.record.network["parameters"] = module.parameters_per_member
         run.record.environment = environment(str(trainer.strategy.root_device))

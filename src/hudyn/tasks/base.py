@@ -156,6 +156,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
         training_settings: how the members are trained, beyond the optimizer.
         data_class: the data modules that it can be trained on.
         small_operations: whether torch's operations are so small that a second thread costs more than it saves.
+        half_precision: whether it can be trained in float16 (16-mixed), and its precision be chosen by timing (auto).
         results: the latest value of each measure, by ``split/name``.
         stopped: members that are not trained any longer, bool [members].
         average: averages of the parameters during training; None if there are none.
@@ -163,6 +164,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
 
     data_class: ClassVar[type[TaskData]]
     small_operations: ClassVar[bool] = True
+    half_precision: ClassVar[bool] = False
 
     @checked
     def __init__(
@@ -206,6 +208,13 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     @abstractmethod
     def make_updates(self, chunk: Chunk) -> Updates:
         """Make the updates of a chunk."""
+
+    def first_update(self, data: Data) -> Callable[[], None]:
+        """What makes the first update of the run on a copy of its networks, each time that it is called.
+
+        A task whose `half_precision` is true has it; the precision that it is called in is that of the update.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def evaluate(self) -> dict[str, Tensor]:

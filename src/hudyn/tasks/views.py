@@ -26,7 +26,8 @@ KNOWN: Mapping[type[nn.Module], tuple[tuple[str, ...], tuple[str, ...]]] = {
     NetFull: ((), ("forward",)),
     NetConv: ((), ("forward",)),
 }
-LARGEST = 1_200_000  # bytes of all snapshots: a page of a few megabytes opens at once
+LARGEST = 4_000_000  # bytes of all members' weights: more, compressed and as text, would make a slow page
+LARGEST_SNAPSHOTS = 1_200_000  # bytes of all snapshots: a page of a few megabytes opens at once
 MOST_SNAPSHOTS = 50
 
 
@@ -42,28 +43,33 @@ def from_file(content: bytes) -> dict[str, Any]:
 
 
 def networks(study: Study[Any, Any], snapshots: Snapshots | None = None) -> dict[str, Any] | None:
-    """The networks of all members.
+    """The networks of all members, or of those that a page has room for: the best one and the first ones.
 
     Args:
         study: the trained population.
         snapshots: of its training, if there are any.
 
     Returns:
-        ``specification``, ``vectors`` [members, parameters], ``updates`` [snapshots] and ``snapshots``
-        [snapshots, members, parameters]; None for a network that the page cannot run.
+        ``specification``, the kept ``members``, their ``vectors`` [kept, parameters], ``updates`` [snapshots] and
+        ``snapshots`` [snapshots, kept, parameters]; None for a network that the page cannot run.
     """
     network = study.network()
     known = specification(network)
     if known is None:
         return None
     vectors = member_vectors(study.module.population.parameters(), study.members).cpu()
-    view = {"specification": known, "vectors": vectors.numpy(), "updates": [], "snapshots": None}
+    room = LARGEST // (vectors.shape[1] * vectors.element_size())
+    members = list(range(study.members))
+    if room < study.members:
+        members = [study.best, *(member for member in members if member != study.best)][: max(1, room)]
+    vectors = vectors[members]
+    view = {"specification": known, "members": members, "vectors": vectors.numpy(), "updates": [], "snapshots": None}
     if snapshots and snapshots.updates:
         size = vectors.numel() * vectors.element_size()
-        number = min(MOST_SNAPSHOTS, len(snapshots.updates), max(1, LARGEST // size))
+        number = min(MOST_SNAPSHOTS, len(snapshots.updates), max(1, LARGEST_SNAPSHOTS // size))
         places = np.unique(np.linspace(0, len(snapshots.updates) - 1, number).round().astype(int))
         view["updates"] = [snapshots.updates[place] for place in places]
-        view["snapshots"] = torch.stack([snapshots.vectors[place] for place in places]).numpy()
+        view["snapshots"] = torch.stack([snapshots.vectors[place][members] for place in places]).numpy()
     return view
 
 

@@ -332,7 +332,7 @@ function freePlace(points, plane) {
 
 function regionLegend() {
   const sign = (content) => shape("svg", { viewBox: "-14 -14 28 28", class: "sign", "aria-hidden": "true" }, content);
-  const hue = (side) => element("i", { style: `background: rgb(${REGION_HUES[side]} / .5)` });
+  const hue = (side) => element("i", { style: `background: rgb(${REGION_HUES[side].join(" ")} / .5)` });
   return element("ul", { class: "legend" },
     element("li", {}, sign(shape("g", { class: "point label0" }, shape("circle", { class: "mark", r: 8 }))), "label 0"),
     element("li", {}, sign(shape("g", { class: "point label1" }, shape("path", { class: "mark", d: "M-7-7H7V7H-7Z" }))), "label 1"),

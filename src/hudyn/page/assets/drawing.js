@@ -4,8 +4,7 @@ import { button, canvas, element, oncePerFrame } from "./plot.js";
 
 export const IMAGE_SIDE = 28; // pixels of the networks' inputs
 const PAD_SIDE = 280;
-const BRUSH = 24; // width of a stroke on the pad: 2.4 pixels of the input
-const FILLED = 24; // pixels of the input that the longer side of a drawing takes
+const BRUSH = 24; // width of a stroke on the pad
 const MAGNIFIED = 2; // times that a small drawing is enlarged at most
 
 /** The box around the ink of [side · side] values in 0..1: [left, top, right, bottom]; null without ink. */
@@ -21,34 +20,21 @@ export function inkBox(ink, side) {
   return right > left ? [left, top, right, bottom] : null;
 }
 
-/** Ink [side · side] as an image of 28 × 28 values in 0..1: scaled to the size of the data's characters, its centre of mass in the middle. */
+/**
+ * Ink [side · side] as an image of 28 × 28 values in 0..1: its box in the middle and scaled to fill the image, as in
+ * KMNIST, where the longer side of nearly every character is 28 pixels.
+ */
 export function centredDrawing(ink, side) {
   const box = inkBox(ink, side);
   if (!box) return new Float32Array(IMAGE_SIDE ** 2);
   const [left, top, right, bottom] = box;
-  const scale = Math.min(FILLED / Math.max(right - left, bottom - top), (MAGNIFIED * IMAGE_SIDE) / side);
-  const mass = centreOfMass(ink, side);
-  // the mass in the middle, unless this moves the box out of the image
-  const start = (centre, low, high) => {
-    const [first, last] = [high - IMAGE_SIDE / scale, low];
-    return Math.min(last, Math.max(first, centre - IMAGE_SIDE / 2 / scale));
-  };
-  return resampled(ink, side, [start(mass[0], left, right), start(mass[1], top, bottom)], 1 / scale);
+  const window = Math.max(right - left, bottom - top, side / MAGNIFIED);
+  return resampled(ink, side, [(left + right - window) / 2, (top + bottom - window) / 2], window / IMAGE_SIDE);
 }
 
 /** Ink [side · side] as an image of 28 × 28 values in 0..1, as it lies on the pad. */
 export function unmovedDrawing(ink, side) {
   return resampled(ink, side, [0, 0], side / IMAGE_SIDE);
-}
-
-function centreOfMass(ink, side) {
-  let [total, x, y] = [0, 0, 0];
-  for (let place = 0; place < ink.length; place++) {
-    total += ink[place];
-    x += ink[place] * ((place % side) + 0.5);
-    y += ink[place] * (Math.floor(place / side) + 0.5);
-  }
-  return [x / total, y / total];
 }
 
 /** Means of ink over 28 × 28 squares with sides of `size`, the first from `left`, `top` on. */

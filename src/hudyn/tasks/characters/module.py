@@ -1,6 +1,7 @@
 """Image classification by a population of networks."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
@@ -35,6 +36,7 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
 
     data_class = KMNISTDataModule
     small_operations = False
+    half_precision = True
 
     def __init__(
         self,
@@ -98,6 +100,19 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
         number = len(chunk.sizes)
         return Updates(number, sum(chunk.sizes) * self.members, table, range(1, number + 1))
 
+    def first_update(self, data: KMNISTDataModule) -> Callable[[], None]:
+        """What makes the first update on a copy, with the first of its batches if several are accumulated."""
+        population = copy.deepcopy(self.population)
+        optimizer = self.make_optimizer(population.parameters())
+        (whole,) = data.chunk(0, 0, 1)
+        batch = next(_parts(whole, data.accumulated))
+
+        def update() -> None:
+            gradients_by(self.kernel, population)(population, *batch, 0)
+            optimizer.step()
+
+        return update
+
     def on_train_batch_end(self, outputs: object, batch: object, batch_idx: int) -> None:
         """Record the epoch's means over its updates after its last chunk."""
         if self.trainer.is_last_batch or 0 <= self.trainer.max_steps <= self.global_step:
@@ -127,9 +142,7 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
             return self.gradients(self.population, *batch, update)
         parameters, log_probabilities = list(self.population.parameters()), []
         totals = [torch.zeros_like(parameter) for parameter in parameters]
-        parts = zip(*(tensor.chunk(number, int(batch.per_member)) for tensor in batch[:2]), strict=True)
-        for part, (images, targets) in enumerate(parts):
-            its_batch = batch._replace(images=images, targets=targets)
+        for part, its_batch in enumerate(_parts(batch, number)):
             log_probabilities.append(self.gradients(self.population, *its_batch, update * number + part))
             for total, parameter in zip(totals, parameters, strict=True):
                 total += 0 if parameter.grad is None else parameter.grad
@@ -147,3 +160,9 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
 
     def _collected(self, split: str) -> MemberChoices:
         return cast(MemberChoices, self.collected[split])
+
+
+def _parts(batch: ImageBatch, number: int) -> Iterator[ImageBatch]:
+    """The images of an update in `number` batches, whose gradients add up to those of the update."""
+    for images, targets in zip(*(tensor.chunk(number, int(batch.per_member)) for tensor in batch[:2]), strict=True):
+        yield batch._replace(images=images, targets=targets)

@@ -1,6 +1,5 @@
 """The report on how the members of a population work: verdicts, fixed points, automata and counters."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -25,7 +24,6 @@ from hudyn.figures.automata import dot, mermaid
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.eigenvalues import eigenvalue_course
 from hudyn.figures.phase_portraits import portrait_animation
-from hudyn.figures.state_spaces import plotly_script
 from hudyn.figures.style import as_gif, as_svg
 from hudyn.languages import Countable, HasAutomaton, HasStateNames
 from hudyn.languages.moore import difference
@@ -277,13 +275,9 @@ def _mechanism_figures(member: Member, prefix: str = "") -> dict[str, Drawn]:
 def _files(
     best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int], animation: bool
 ) -> dict[str, Content]:
-    """The automaton to be scaled, three units in space as a page, and the animation."""
-    analysis = best.analysis
+    """The automaton to be scaled, and the animation."""
     files: dict[str, Content] = {"figures/automaton.svg": partial(_automaton, best)}
-    if analysis.network.hidden_size == 3 and importlib.util.find_spec("plotly"):
-        files["figures/state_space.html"] = partial(figures_of.state_space, analysis, best.title("in space"))
-        files["figures/plotly.min.js"] = plotly_script
-    elif animation and best.is_planar and networks:
+    if animation and best.is_planar and networks:
         files["figures/phase_portrait.gif"] = partial(_animation, best, networks, updates)
     return files
 

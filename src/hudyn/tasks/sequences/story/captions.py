@@ -22,7 +22,8 @@ FIGURES: Mapping[str, str] = {
     "steps, and lines that end at the same height for every n show that the block is over.",
     "automaton": "The automaton that the states form: each circle is a state, and the grey symbols are those that it "
     "expects next.",
-    "automaton_states": "The groups of states that the automaton is made of, each in its colour.",
+    "automaton_states": "The groups of hidden states that the automaton is made of, named after its states; where a "
+    "state has several groups, its arrows join the largest.",
     "principal_components": "The states on the two axes along which they vary most, with the paths of a few words.",
     "eigenvalues": "The eigenvalues of each fixed point during training: the point attracts where all are below 1 in "
     "size, and repels in some direction where one is above.",
