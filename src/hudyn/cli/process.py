@@ -5,11 +5,13 @@ import gc
 import io
 import os
 import shlex
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -101,6 +103,20 @@ def end_with_parent() -> None:
         os._exit(1)  # also if the main thread waits for the parent and cannot be interrupted
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+@cache
+def end_with(launcher: int) -> None:
+    """Stop the job that this process runs, which saves it, when the process that launched it has ended."""
+
+    def watch() -> None:
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(launcher, 0)
+                time.sleep(PARENT_CHECK_INTERVAL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-launcher").start()
 
 
 class _LenientFile(io.FileIO):

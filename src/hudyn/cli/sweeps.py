@@ -1,7 +1,7 @@
 """Starts and resumes sweeps: every job once, on whatever launches jobs, and one table of all."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -10,11 +10,15 @@ from hudyn.cli.jobs import end_sweep, register_resolvers, run_job, sweep_name
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
 from hudyn.config.check import check
 from hudyn.config.compose import Composer, check_all, config_folder
-from hudyn.config.hydra_adapter import parse_arguments, quoted, settings, sweep_launcher
+from hudyn.config.hydra_adapter import SweepContext, parse_arguments, quoted, settings, sweep_context
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.errors import HudynError
 from hudyn.sweep.fusion import POPULATION, Fusion, UnfusableError, fuse
 from hudyn.sweep.record import Sweep
+
+LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
+GIVEN_ANEW = ("allowed_targets=", *LAUNCHER)
+MAY_BE_GIVEN = "allowed_targets, hydra/launcher, --config-dir"  # with resume_sweep
 
 
 def start_sweep(composer: Composer) -> None:
@@ -29,7 +33,9 @@ def start_sweep(composer: Composer) -> None:
     assert composer.first is not None
     folders, jobs = composer.config_folders, composer.sweep()
     register_resolvers()
-    with sweep_launcher(config_folder(), folders, composer.overrides, run_job) as (folder, launch):
+    launcher = composer.first.hydra.launcher
+    with sweep_context(config_folder(), folders, composer.overrides, launcher, run_job) as context:
+        folder = context.folder
         if (folder / "sweep.json").exists():
             raise HudynError(f"{folder} holds a sweep already. Continue it with resume_sweep={folder}.")
         sweep = Sweep(
@@ -41,7 +47,7 @@ def start_sweep(composer: Composer) -> None:
             swept=list(composer.swept),
             jobs=[_settings(job) for job in jobs],
         )
-        _run(sweep, launch, dict(enumerate(jobs)), composer.first, fusion)
+        _run(sweep, context, dict(enumerate(jobs)), composer.first, fusion)
 
 
 def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
@@ -49,8 +55,8 @@ def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
 
     Args:
         folder: the sweep's.
-        arguments: the rest of the command line: ``allowed_targets`` and ``--config-dir``, for which the folder does not
-            count, since it may be somebody else's.
+        arguments: the rest of the command line: what the jobs run on now; ``allowed_targets`` and ``--config-dir``, for
+            which the folder does not count, since it may be somebody else's.
 
     Raises:
         HudynError: there is no sweep, a mistake in the arguments, or which jobs failed, and why.
@@ -63,14 +69,19 @@ def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
         return
     parsed = parse_arguments(arguments)
     problems = [
-        Problem(text.partition("=")[0], "a sweep keeps its settings; what may be given: allowed_targets, --config-dir")
+        Problem(
+            text.partition("=")[0],
+            f"a sweep keeps its settings; what may be given: {MAY_BE_GIVEN}",
+        )
         for text in parsed.overrides
-        if not text.startswith("allowed_targets=")
+        if not text.lstrip("+").startswith(GIVEN_ANEW)
     ]
     if sweep.config_folder and not parsed.config_folder:
         problems.append(Problem("--config-dir", f"the sweep was started with {sweep.config_folder}; give it again"))
-    given_anew = ("allowed_targets=", "hydra.sweep.dir=")
-    kept = [text for text in sweep.overrides if not text.lstrip("+").startswith(given_anew)]
+    anew = ["allowed_targets=", "hydra.sweep.dir="]
+    if any(text.startswith("hydra/launcher=") for text in parsed.overrides):
+        anew += LAUNCHER
+    kept = [text for text in sweep.overrides if not text.lstrip("+").startswith(tuple(anew))]
     composer = Composer(
         [*kept, *parsed.overrides, f"hydra.sweep.dir={quoted(str(folder))}"],
         multirun=True,
@@ -84,9 +95,10 @@ def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
     assert composer.first is not None
     jobs = composer.sweep()
     register_resolvers()
-    with sweep_launcher(config_folder(), composer.config_folders, composer.overrides, run_job) as (_, launch):
+    launcher = composer.first.hydra.launcher
+    with sweep_context(config_folder(), composer.config_folders, composer.overrides, launcher, run_job) as context:
         fusion = _fusion(composer) if (folder / POPULATION).is_dir() else None
-        _run(sweep, launch, {number: jobs[number] for number in unfinished}, composer.first, fusion)
+        _run(sweep, context, {number: jobs[number] for number in unfinished}, composer.first, fusion)
 
 
 def check_jobs(composer: Composer) -> None:
@@ -137,23 +149,24 @@ def _fusion(composer: Composer) -> Fusion | None:
 
 def _run(
     sweep: Sweep,
-    launch: Callable[[dict[int, list[str]]], None],
-    jobs: dict[int, list[str]],
+    context: SweepContext,
+    overrides: Mapping[int, Sequence[str]],
     config: DictConfig,
     fusion: Fusion | None,
 ) -> None:
     """Run jobs of a sweep, with its results written before the first, after each, and at the end."""
+    from hudyn.cli.launch import engine, launch
+    from hudyn.run.training import sigterm_raises
     from hudyn.sweep.results import write_results
 
     collect_garbage_again()
     write_results(sweep)
     further = ["--config-dir", sweep.config_folder] if sweep.config_folder else []
-    with advice_to_resume(sweep.folder, config.allowed_targets, "resume_sweep", further):
+    with sigterm_raises(), advice_to_resume(sweep.folder, config.allowed_targets, "resume_sweep", further):
         try:
-            if fusion and _trained_together(sweep, fusion):
-                jobs = {}
-            if jobs:
-                launch(jobs)
+            if not (fusion and _trained_together(sweep, fusion)):
+                jobs = (context.job(number, texts) for number, texts in overrides.items())
+                launch(engine(config.hydra.launcher, context), sweep, jobs)
         except BaseException:
             write_results(sweep)
             raise

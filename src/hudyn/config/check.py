@@ -47,10 +47,13 @@ KINDS = {
     "callbacks.*": "lightning.pytorch.Callback",
     "logger.*": "lightning.pytorch.loggers.Logger",
 }
-# Packages that Lightning's loggers need; each is an extra of hudyn too.
-LOGGER_PACKAGES = {
-    "lightning.pytorch.loggers.mlflow.MLFlowLogger": "mlflow",
-    "lightning.pytorch.loggers.wandb.WandbLogger": "wandb",
+# Packages that some classes need, each with the extra of hudyn that has it.
+NEEDED = {
+    "lightning.pytorch.loggers.mlflow.MLFlowLogger": ("mlflow", "mlflow"),
+    "lightning.pytorch.loggers.wandb.WandbLogger": ("wandb", "wandb"),
+    "hudyn.sweep.engines.Joblib": ("joblib", "sweep"),
+    "hudyn.sweep.engines.Submitit": ("submitit", "cluster"),
+    "hudyn.sweep.engines.Ray": ("ray", "cluster"),
 }
 # Arguments that hudyn gives to the object at a path; a report gets the study first.
 SET_BY_HUDYN = {
@@ -81,6 +84,12 @@ def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]
         expected = f"a multiple of {len(combinations)}, the number of combinations of {', '.join(combinations[0])}"
         problems.append(Problem("members", f"expected {expected}, got {config.members}"))
     return list(dict.fromkeys(problems))
+
+
+def check_launcher(launcher: DictConfig) -> list[Problem]:
+    """Find every problem of the settings of a launcher; those of Hydra's own are left to Hydra."""
+    is_ours = str(launcher._target_).startswith("hudyn.")
+    return list(_check_target("hydra.launcher", launcher, ())) if is_ours else []
 
 
 def _check_variant(config: DictConfig, files: ConfigFiles | None) -> list[Problem]:
@@ -259,9 +268,9 @@ def _locate_allowed(path: str, name: str, trusted: tuple[str, ...]) -> Target:
     expected = KINDS.get(_pattern(path))
     if expected and target.is_class and locate(expected).name not in target.ancestors:
         raise LookupError(f"expected a {expected.rpartition('.')[2]}, got {name}")
-    for package in filter(None, map(LOGGER_PACKAGES.get, target.ancestors)):
+    for package, extra in filter(None, map(NEEDED.get, target.ancestors)):
         if importlib.util.find_spec(package) is None:
-            raise LookupError(f'expected {package} installed (pip install "hudyn[{package}]"), got {name}')
+            raise LookupError(f'expected {package} installed (pip install "hudyn[{extra}]"), got {name}')
     return target
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hudyn.arguments import nearest
-from hudyn.config.check import check, is_open, no_such_argument, takes, walk
+from hudyn.config.check import check, check_launcher, is_open, no_such_argument, takes, walk
 from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, settings
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.config.signatures import locate
@@ -124,7 +124,16 @@ class Composer:
         for label, overrides in self._jobs():
             config = self._compose(overrides)
             if config is not None:
+                self._check_launcher(config.hydra.launcher)
                 yield label, settings(config)
+
+    def _check_launcher(self, launcher: DictConfig) -> None:
+        """A launcher is of the whole sweep, and of a sweep only."""
+        if not self.multirun and not str(launcher._target_).endswith("BasicLauncher"):
+            self._report("hydra/launcher", "launches the jobs of a sweep: add -m, or hydra/launcher=basic")
+        elif self.first is not None and launcher != self.first.hydra.launcher:
+            self._report("hydra/launcher", "the experiments name different ones; name the sweep's on the command line")
+        self.problems += check_launcher(launcher)
 
     def _jobs(self) -> Iterator[tuple[str, list[str]]]:
         parsed = [self.files.parse(text) for text in self.overrides]

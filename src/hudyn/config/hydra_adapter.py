@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,14 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import setup_globals
+from hydra.core.singleton import Singleton
+from hydra.core.utils import run_job, setup_globals
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -156,20 +158,73 @@ class ConfigFiles:
             yield from self._subgroups(group)
 
 
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep, which any process can run.
+
+    Attributes:
+        number: its number, which names its folder.
+        overrides: those of the command line, one value each.
+    """
+
+    number: int
+    overrides: Sequence[str]
+    _config: DictConfig  # of the sweep
+    _context: HydraContext
+    _task: Callable[[DictConfig], object]
+    _singletons: Mapping[Any, Any]
+
+    def __call__(self) -> None:
+        """Run it here."""
+        Singleton.set_state(self._singletons)
+        setup_globals()
+        config = self._context.config_loader.load_sweep_config(self._config, list(self.overrides))
+        with open_dict(config):
+            config.hydra.job.id, config.hydra.job.num = str(self.number), self.number
+        returned = run_job(self._task, config, "hydra.sweep.dir", "hydra.sweep.subdir", self._context)
+        returned.return_value  # noqa: B018 # raises the job's error
+
+
+@dataclass(frozen=True)
+class SweepContext:
+    """What the jobs of a sweep are made with and launched by.
+
+    Attributes:
+        folder: the sweep's.
+    """
+
+    folder: Path
+    _config: DictConfig
+    _context: HydraContext
+    _task: Callable[[DictConfig], object]
+
+    def job(self, number: int, overrides: Sequence[str]) -> Job:
+        """A job, by its number and its overrides."""
+        named = [*overrides, f"hydra.sweep.subdir='{number}'"]
+        return Job(number, named, self._config, self._context, self._task, Singleton.get_state())
+
+    def launch(self, jobs: Sequence[Job]) -> None:
+        """Run jobs on Hydra's launcher, and wait for all."""
+        launcher = Plugins.instance().instantiate_launcher(self._context, self._task, self._config)
+        launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].number)
+
+
 @contextmanager
-def sweep_launcher(
-    root: Path, more: Sequence[Path], overrides: Sequence[str], task: Callable[[DictConfig], object]
-) -> Iterator[tuple[Path, Callable[[dict[int, list[str]]], None]]]:
-    """Hydra's launcher of a sweep.
+def sweep_context(
+    root: Path,
+    more: Sequence[Path],
+    overrides: Sequence[str],
+    launcher: DictConfig,
+    task: Callable[[DictConfig], object],
+) -> Iterator[SweepContext]:
+    """What the jobs of a sweep are made with, in its new or old folder.
 
     Args:
         root: the folder that holds the root config.
         more: further folders of configs.
         overrides: of the command line, with several values or one each.
+        launcher: the settings of Hydra's launcher.
         task: what a job does with its config; it may run in another process.
-
-    Yields:
-        the sweep's folder, and what launches jobs: it is given the overrides of each job by its number.
     """
     version.setbase("1.3")
     try:
@@ -177,23 +232,13 @@ def sweep_launcher(
         config = hydra.compose_config(ROOT_CONFIG, list(overrides), RunMode.MULTIRUN, with_log_configuration=True)
         folder = Path(config.hydra.sweep.dir)
         with open_dict(config):
-            config.hydra.sweep.dir = str(folder)
+            config.hydra.sweep.dir, config.hydra.launcher = str(folder), launcher
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")  # also in other processes
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "multirun.yaml")
         callbacks = Callbacks(config)
         callbacks.on_multirun_start(config=config, config_name=ROOT_CONFIG)
-        launcher = Plugins.instance().instantiate_launcher(
-            config=config, hydra_context=HydraContext(hydra.config_loader, callbacks), task_function=task
-        )
-        size = config.hydra.sweeper.get("max_batch_size")
-
-        def launch(jobs: dict[int, list[str]]) -> None:
-            named = [[*job, f"hydra.sweep.subdir='{number}'"] for number, job in jobs.items()]
-            for first in range(0, len(named), size or len(named)):
-                launcher.launch(named[first : first + (size or len(named))], initial_job_idx=first)
-
-        yield folder, launch
+        yield SweepContext(folder, config, HydraContext(hydra.config_loader, callbacks), task)
         callbacks.on_multirun_end(config=config, config_name=ROOT_CONFIG)
     finally:
         GlobalHydra.instance().clear()
@@ -210,6 +255,9 @@ def quoted(text: str) -> str:
 
 def _search_path(root: Path, more: Sequence[Path]) -> ConfigSearchPath:
     search_path = create_config_search_path(str(root))
+    of_plugins = ConfigStore.instance().repo["hydra"]["launcher"]
+    for path in root.glob("hydra/launcher/*.yaml"):  # ours; Hydra would hold it against a plugin's of the same name
+        of_plugins.pop(path.name, None)
     for folder in more:
         search_path.prepend("command-line", f"file://{folder.absolute()}", anchor=SearchPathQuery("schema"))
     return search_path

@@ -196,7 +196,7 @@ def recorded(run: Run) -> Iterator[None]:
                 raise
             error.add_note(str(unwritable))
 
-    with _sigterm_raises():
+    with sigterm_raises():
         try:
             yield
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:
@@ -217,7 +217,7 @@ def recorded(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
+def sigterm_raises() -> Iterator[None]:
     """Let SIGTERM raise `Interrupted`, as Ctrl-C raises KeyboardInterrupt."""
 
     def stop(number: int, frame: FrameType | None) -> None:
