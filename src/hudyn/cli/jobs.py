@@ -78,9 +78,9 @@ def run_job(config: DictConfig) -> float | None:
             say(f"job {number} is run by another process")
             return None
         if run.status not in FINISHED:
-            say(f"job {number} of {len(sweep.jobs)}: {sweep.label(number)}")
+            say(f"job {number} of {len(sweep)}: {sweep.label(number)}")
             _run_or_continue(run, config, number)
-    write_results(sweep, always=False)
+    write_results(Sweep.at(folder.parent, config.objective), always=False)
     if run.status == "failed":
         return float("nan")
     objective = run.metrics.get(config.objective)

@@ -86,20 +86,29 @@ def engine(launcher: DictConfig, context: SweepContext) -> Engine:
     return made
 
 
-def launch(engine: Engine, sweep: Sweep, jobs: Iterator[Job]) -> None:
+def launch(
+    engine: Engine,
+    sweep: Sweep,
+    jobs: Iterator[Job],
+    at_once: int | None = None,
+    ended: Callable[[int], None] = lambda number: None,
+) -> None:
     """Run jobs, and tell of each that has ended elsewhere.
 
     Args:
         engine: what they run on.
         sweep: which they belong to.
         jobs: the next is asked for when there is room for it.
+        at_once: how many may run at once; None for as many as the engine can.
+        ended: called with the number of each job that has ended.
     """
     running: dict[int, Job] = {}
     again: deque[Job] = deque()
     tries: Counter[int] = Counter()
+    room = engine.at_once if at_once is None else min(engine.at_once, at_once)
     try:
         while True:
-            while len(running) < engine.at_once and (job := again.popleft() if again else next(jobs, None)):
+            while len(running) < room and (job := again.popleft() if again else next(jobs, None)):
                 engine.submit(job.number, _function(job, engine, sweep))
                 running[job.number] = job
             if not running:
@@ -114,6 +123,7 @@ def launch(engine: Engine, sweep: Sweep, jobs: Iterator[Job]) -> None:
                     continue
                 if not isinstance(engine, HydraLauncher):
                     _say(sweep, number, status)
+                ended(number)
     finally:
         engine.close()
 
@@ -126,7 +136,7 @@ def _say(sweep: Sweep, number: int, what: str) -> None:
         error = short(sweep.result(number).get("error", ""))
         print(f"hudyn: job {number} failed: {error}", file=sys.stderr, flush=True)
     else:
-        say(f"job {number} of {len(sweep.jobs)} {what}: {sweep.label(number)}")
+        say(f"job {number} of {len(sweep)} {what}: {sweep.label(number)}")
 
 
 def _function(job: Job, engine: Engine, sweep: Sweep) -> Callable[[], None]:

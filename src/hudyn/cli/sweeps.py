@@ -1,20 +1,22 @@
 """Starts and resumes sweeps: every job once, on whatever launches jobs, and one table of all."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from hudyn.cli.jobs import end_sweep, register_resolvers, run_job, sweep_name
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
 from hudyn.config.check import check
 from hudyn.config.compose import Composer, check_all, config_folder
-from hudyn.config.hydra_adapter import SweepContext, parse_arguments, quoted, settings, sweep_context
+from hudyn.config.hydra_adapter import Job, SweepContext, parse_arguments, quoted, settings, sweep_context
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.errors import HudynError
+from hudyn.sweep.engines import Engine
 from hudyn.sweep.fusion import POPULATION, Fusion, UnfusableError, fuse
-from hudyn.sweep.record import Sweep
+from hudyn.sweep.record import FINISHED, Sweep
 
 LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 GIVEN_ANEW = ("allowed_targets=", *LAUNCHER)
@@ -31,7 +33,7 @@ def start_sweep(composer: Composer) -> None:
     if fusion is None:
         check_jobs(composer)
     assert composer.first is not None
-    folders, jobs = composer.config_folders, composer.sweep()
+    folders, jobs = composer.config_folders, [] if composer.is_search else composer.sweep()
     register_resolvers()
     launcher = composer.first.hydra.launcher
     with sweep_context(config_folder(), folders, composer.overrides, launcher, run_job) as context:
@@ -46,8 +48,9 @@ def start_sweep(composer: Composer) -> None:
             config_folder=str(folders[0]) if folders else None,
             swept=list(composer.swept),
             jobs=[_settings(job) for job in jobs],
+            trials=composer.first.search.trials if composer.is_search else 0,
         )
-        _run(sweep, context, dict(enumerate(jobs)), composer.first, fusion)
+        _run(sweep, context, composer, dict(enumerate(jobs)), fusion)
 
 
 def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
@@ -64,7 +67,8 @@ def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
     sweep = Sweep.open(folder)
     if not sweep.overrides:
         raise HudynError(f"{folder} cannot be resumed: its jobs were chosen one after another by Hydra's sweeper.")
-    if not (unfinished := sweep.unfinished()):
+    unfinished = sweep.unfinished()
+    if not unfinished and len(sweep.jobs) == len(sweep):
         end_sweep(sweep)
         return
     parsed = parse_arguments(arguments)
@@ -89,16 +93,17 @@ def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
     )
     all_jobs = list(composer.jobs())
     problems += composer.problems
-    if len(all_jobs) != len(sweep.jobs):
+    if not sweep.trials and len(all_jobs) != len(sweep.jobs):
         problems.append(Problem("sweep.json", f"has {len(sweep.jobs)} jobs, its overrides make {len(all_jobs)}"))
-    check_all([all_jobs[number] for number in unfinished if not problems], problems, composer.files)
+    to_check = range(len(all_jobs)) if sweep.trials else unfinished
+    check_all([all_jobs[number] for number in to_check if not problems], problems, composer.files)
     assert composer.first is not None
-    jobs = composer.sweep()
+    jobs = {} if sweep.trials else dict(enumerate(composer.sweep()))
     register_resolvers()
     launcher = composer.first.hydra.launcher
     with sweep_context(config_folder(), composer.config_folders, composer.overrides, launcher, run_job) as context:
         fusion = _fusion(composer) if (folder / POPULATION).is_dir() else None
-        _run(sweep, context, {number: jobs[number] for number in unfinished}, composer.first, fusion)
+        _run(sweep, context, composer, {number: jobs[number] for number in unfinished if number in jobs}, fusion)
 
 
 def check_jobs(composer: Composer) -> None:
@@ -124,7 +129,7 @@ def _fusion(composer: Composer) -> Fusion | None:
     Raises:
         ConfigurationError: ``sweep=fused`` is given, and they cannot be one population.
     """
-    if composer.problems or composer.first is None or len(composer.sweep()) < 2:
+    if composer.problems or composer.first is None or composer.is_search or len(composer.sweep()) < 2:
         return None
     config = settings(composer.first)
     if config.get("sweep") == "jobs" or check(config, composer.files) or _needs_processes(config):
@@ -150,11 +155,13 @@ def _fusion(composer: Composer) -> Fusion | None:
 def _run(
     sweep: Sweep,
     context: SweepContext,
-    overrides: Mapping[int, Sequence[str]],
-    config: DictConfig,
+    composer: Composer,
+    jobs: Mapping[int, Sequence[str]],
     fusion: Fusion | None,
 ) -> None:
     """Run jobs of a sweep, with its results written before the first, after each, and at the end."""
+    assert composer.first is not None
+    config = composer.first
     from hudyn.cli.launch import engine, launch
     from hudyn.run.training import sigterm_raises
     from hudyn.sweep.results import write_results
@@ -165,12 +172,47 @@ def _run(
     with sigterm_raises(), advice_to_resume(sweep.folder, config.allowed_targets, "resume_sweep", further):
         try:
             if not (fusion and _trained_together(sweep, fusion)):
-                jobs = (context.job(number, texts) for number, texts in overrides.items())
-                launch(engine(config.hydra.launcher, context), sweep, jobs)
+                on = engine(config.hydra.launcher, context)
+                if sweep.trials:
+                    _search(sweep, context, composer, on)
+                else:
+                    launch(on, sweep, (context.job(number, overrides) for number, overrides in jobs.items()))
         except BaseException:
             write_results(sweep)
             raise
     end_sweep(sweep)
+
+
+def _search(sweep: Sweep, context: SweepContext, composer: Composer, on: Engine) -> None:
+    """Run the trials of a search that are still to be run, first those that were interrupted."""
+    from hudyn.cli.launch import launch
+    from hudyn.sweep.results import write_results
+    from hudyn.sweep.search import Search, Trials
+
+    assert composer.first is not None
+    search = instantiate(settings(composer.first).search)
+    assert isinstance(search, Search)
+    trials = Trials(search, sweep.folder, composer.space)
+    sweep.jobs[:] = [_settings(composer.trial(values)) for values in trials.settings()]
+
+    def tell(number: int) -> None:
+        if (result := sweep.result(number))["status"] in FINISHED:
+            trials.tell(number, result, sweep.objective)
+
+    def jobs() -> Iterator[Job]:
+        for number, values in enumerate(trials.settings()):
+            if number in unfinished:
+                yield context.job(number, composer.trial(values))
+        while len(sweep.jobs) < sweep.trials:
+            overrides = composer.trial(trials.ask())
+            sweep.jobs.append(_settings(overrides))
+            write_results(sweep)
+            yield context.job(len(sweep.jobs) - 1, overrides)
+
+    for number in trials.running():
+        tell(number)
+    unfinished = set(trials.running())
+    launch(on, sweep, jobs(), search.at_once, tell)
 
 
 def _trained_together(sweep: Sweep, fusion: Fusion) -> bool:

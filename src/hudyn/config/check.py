@@ -31,9 +31,9 @@ SETTINGS: dict[str, tuple[Any, Any]] = {
     "expected": (str, ""),
     "allowed_targets": (list[str], []),
 }
-TARGET_GROUPS = ("data", "model", "optimizer", "scheduler", "trainer")  # one object each; the others hold several
+TARGET_GROUPS = ("data", "model", "optimizer", "scheduler", "search", "trainer")  # one object each; others hold several
 GROUPS = (*TARGET_GROUPS, "report", "callbacks", "logger")
-OPTIONAL = ("scheduler",)  # groups that may be empty
+OPTIONAL = ("scheduler", "search")  # groups that may be empty
 REQUIRED_CALLBACKS = ("history", "checkpoint")
 HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 # What the object at a path must be; `*` stands for any name.
@@ -44,6 +44,7 @@ KINDS = {
     "optimizer": "torch.optim.Optimizer",
     "scheduler": "torch.optim.lr_scheduler.LRScheduler",
     "trainer": "lightning.pytorch.Trainer",
+    "search": "hudyn.sweep.search.Search",
     "callbacks.*": "lightning.pytorch.Callback",
     "logger.*": "lightning.pytorch.loggers.Logger",
 }
@@ -51,6 +52,7 @@ KINDS = {
 NEEDED = {
     "lightning.pytorch.loggers.mlflow.MLFlowLogger": ("mlflow", "mlflow"),
     "lightning.pytorch.loggers.wandb.WandbLogger": ("wandb", "wandb"),
+    "hudyn.sweep.search.Search": ("optuna", "sweep"),
     "hudyn.sweep.engines.Joblib": ("joblib", "sweep"),
     "hudyn.sweep.engines.Submitit": ("submitit", "cluster"),
     "hudyn.sweep.engines.Ray": ("ray", "cluster"),

@@ -1,6 +1,6 @@
 """Composes configs from overrides as Hydra will, and checks every override; imports neither torch nor Lightning."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, 
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.config.signatures import locate
 from hudyn.errors import HudynError
+from hudyn.sweep.space import Space
 
 
 def config_folder() -> Path:
@@ -108,6 +109,8 @@ class Composer:
             if self._is_choice(override) and self._check_choice(override):
                 accepted[place] = override.text
         self.base = compose_accepted()
+        parsed += self._declared_space({override.key for override in parsed})
+        self._check_search({override.key: override.space for override in parsed if override.space})
         for of_targets in (True, False):  # the arguments that may be given depend on the targets
             for place, override in enumerate(parsed):
                 is_value = not self._is_choice(override) and override.key.endswith("._target_") is of_targets
@@ -139,7 +142,13 @@ class Composer:
         parsed = [self.files.parse(text) for text in self.overrides]
         if not self.multirun or not any(override.sweeps for override in parsed):
             yield "", self.overrides
-        elif not self.has_known_jobs:
+        elif self.is_search:  # every choice, and the ends of every interval, beside the first of the others
+            first = {key: space.values[0] for key, space in self.space.items()}
+            yield " ".join(f"{key}={value}" for key, value in first.items()), self.trial(first)
+            for key, space in self.space.items():
+                for value in space.values[-1:] if space.interval else space.values[1:]:
+                    yield f"{key}={value}", self.trial(first | {key: value})
+        elif not self.has_known_jobs or any(space.is_continuous for space in self.space.values()):
             yield "", [override.first for override in parsed]
         else:
             for overrides in self.sweep():
@@ -149,6 +158,17 @@ class Composer:
     def first(self) -> DictConfig | None:
         """The config of the first job, with Hydra's part; None where it cannot be composed."""
         return self._compose([self.files.parse(text).first for text in self.overrides])
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the jobs of a sweep are chosen one after another."""
+        return self.base is not None and bool(self.base.get("search"))
+
+    @property
+    def space(self) -> dict[str, Space]:
+        """What a search may choose from, by key."""
+        parsed = map(self.files.parse, self.overrides)
+        return {override.key: override.space for override in parsed if override.space is not None}
 
     @property
     def has_known_jobs(self) -> bool:
@@ -164,6 +184,30 @@ class Composer:
     def sweep(self) -> list[list[str]]:
         """The overrides of each job of a sweep."""
         return self.files.sweep(self.overrides)
+
+    def trial(self, values: Mapping[str, str]) -> list[str]:
+        """The overrides of a trial of a search, by the values of the settings that are searched."""
+        return self.files.with_values(self.overrides, values)
+
+    def _declared_space(self, given: set[str]) -> list[Override]:
+        """What the experiment declares to be searched, as overrides, unless the command line has the setting."""
+        space = OmegaConf.select(self.base, "search.space") if self.base is not None else None
+        texts = [f"{key}={text}" for key, text in (space or {}).items() if key not in given]
+        return [override for text in texts if (override := self._parsed(text))]
+
+    def _check_search(self, space: Mapping[str, Space]) -> None:
+        """A search is a sweep over something; only it can choose from an interval."""
+        for key, values in space.items():
+            if values.interval and values.is_continuous:
+                low, high = values.interval
+                if not self.is_search:
+                    self._report(key, "only a search chooses from an interval: -m search=tpe")
+                elif not low < high or (values.log and low <= 0):
+                    ends = "0 < least < greatest" if values.log else "least < greatest"
+                    self._report(key, f"expected an interval with {ends}, got {low:g} and {high:g}")
+        if self.is_search and not (self.multirun and space):
+            message = "has several jobs: add -m, and intervals or several values of what is to be searched"
+            self._report("search", message)
 
     def _parsed(self, text: str) -> Override | None:
         try:

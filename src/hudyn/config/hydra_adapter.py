@@ -29,6 +29,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from hudyn.sweep.space import Space
+
 ROOT_CONFIG = "train"
 
 
@@ -67,11 +69,12 @@ class Override:
 
     text: str  # as it was written
     key: str  # the key or config group, without ``+`` or ``~``
-    values: tuple[object, ...]  # the value; for a sweep, every value
+    values: tuple[object, ...]  # the value; for a sweep, every value; of an interval, its ends
     adds: bool  # whether it adds a key (``+`` or ``++``)
     deletes: bool  # whether it deletes a key (``~``)
     sweeps: bool  # whether it has several values
     first: str  # the override of the first job
+    space: Space | None  # what a search may choose from; None without several values
 
 
 class ConfigFiles:
@@ -113,15 +116,17 @@ class ConfigFiles:
         """
         (parsed,) = self._parse([text])
         sweeps = parsed.is_sweep_override()
-        values = tuple(parsed.sweep_string_iterator()) if sweeps else (parsed.value(),)
+        space = _space(parsed) if sweeps else None
+        values = space.values if space else (parsed.value(),)
         return Override(
             text=text,
             key=parsed.key_or_group,
-            values=tuple(map(_without_quotes, values)) if sweeps else values,
+            values=tuple(map(_without_quotes, space.values)) if space else values,
             adds=parsed.is_add() or parsed.is_force_add(),
             deletes=parsed.is_delete(),
             sweeps=sweeps,
             first=f"{parsed.get_key_element()}={values[0]}" if sweeps else text,
+            space=space,
         )
 
     def compose(self, overrides: Sequence[str], multirun: bool = False) -> DictConfig:
@@ -144,6 +149,14 @@ class ConfigFiles:
         """The overrides of each job of a sweep, as Hydra's basic sweeper makes them."""
         batches = BasicSweeper.split_arguments(self._parse(overrides), max_batch_size=None)
         return [list(job) for batch in batches for job in batch]
+
+    def with_values(self, overrides: Sequence[str], values: Mapping[str, str]) -> list[str]:
+        """Overrides in which those with several values get the one that `values` has for their key."""
+        parsed = self._parse(overrides)
+        return [
+            f"{one.get_key_element()}={values[one.key_or_group]}" if one.is_sweep_override() else text
+            for one, text in zip(parsed, overrides, strict=True)
+        ]
 
     def _parse(self, texts: Sequence[str]) -> list[Any]:
         try:
@@ -277,6 +290,18 @@ def settings(config: DictConfig) -> DictConfig:
     with open_dict(whole):
         del whole["hydra"]
     return whole
+
+
+def _space(parsed: Any) -> Space:
+    """The values of an override that has several."""
+    sweep = parsed.value()
+    if parsed.is_interval_sweep():
+        return Space((str(sweep.start), str(sweep.end)), (sweep.start, sweep.end), log="log" in sweep.tags)
+    values = tuple(parsed.sweep_string_iterator())
+    if parsed.is_range_sweep() and len(values) > 1:
+        numbers = list(parsed.sweep_iterator())
+        return Space(values, (numbers[0], numbers[-1]), numbers[1] - numbers[0])
+    return Space(values)
 
 
 def _without_quotes(text: str) -> str:

@@ -12,7 +12,7 @@ from hudyn.page.run_page import environment
 from hudyn.run.folder import atomic_write
 from hudyn.tasks.views import as_file
 
-SHOWN = ("done", "running", "interrupted", "waiting", "failed")  # statuses in the order in which they are told
+SHOWN = ("done", "pruned", "running", "interrupted", "waiting", "failed")  # statuses, in the order shown
 
 
 def write_sweep_page(sweep: Mapping[str, Any], target: Path) -> None:

@@ -115,7 +115,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Running, done, interrupted or failed."""
+        """Running, done, pruned, interrupted or failed."""
         return self.record.status
 
     @property

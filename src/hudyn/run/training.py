@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hudyn.config.build import build_data, build_module
 from hudyn.config.saved import changed
-from hudyn.errors import HudynError, Interrupted
+from hudyn.errors import HudynError, Interrupted, Pruned
 from hudyn.page.run_page import write_page
 from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
@@ -203,6 +203,9 @@ def recorded(run: Run) -> Iterator[None]:
             interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
             end("interrupted", interrupted)
             raise interrupted from None
+        except Pruned as error:
+            end("pruned", error)
+            return
         except HudynError as error:
             end("failed", error)
             raise

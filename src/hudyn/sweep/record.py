@@ -11,7 +11,7 @@ from hudyn.errors import HudynError
 from hudyn.run.folder import is_locked
 from hudyn.run.run import Run
 
-FINISHED = ("done", "failed")  # statuses of jobs that are not run again
+FINISHED = ("done", "pruned", "failed")  # statuses of jobs that are not run again
 TOLD = 10  # jobs that failed, of which the end of a sweep says why
 
 
@@ -26,7 +26,9 @@ class Sweep:
         overrides: its command line, as Hydra is given it.
         config_folder: the further folder of configs that it was started with.
         swept: the settings in which the jobs differ.
-        jobs: the overrides of each job; a job's place is its number, and the name of its folder.
+        jobs: the overrides of each job; a job's place is its number, and the name of its folder. Those of a search are
+            added as it chooses them.
+        trials: number of jobs that a search is to have; 0 for other sweeps.
     """
 
     folder: Path
@@ -35,7 +37,8 @@ class Sweep:
     overrides: Sequence[str]
     config_folder: str | None
     swept: Sequence[str]
-    jobs: Sequence[dict[str, str]]
+    jobs: list[dict[str, str]]
+    trials: int = 0
 
     @classmethod
     def open(cls, folder: Path) -> "Sweep":
@@ -49,7 +52,7 @@ class Sweep:
             content = json.loads(path.read_text(encoding="utf-8"))
             jobs = [job["overrides"] for job in content["jobs"]]
             names = ("name", "objective", "overrides", "config_folder", "swept")
-            return cls(folder, **{name: content[name] for name in names}, jobs=jobs)
+            return cls(folder, **{name: content[name] for name in names}, jobs=jobs, trials=content.get("trials", 0))
         except FileNotFoundError:
             missing = f"it has no {path.name}" if folder.is_dir() else "there is no such folder"
             raise HudynError(
@@ -90,6 +93,10 @@ class Sweep:
             content["status"] = "interrupted"
         return content
 
+    def __len__(self) -> int:
+        """Number of jobs, also of those that a search has still to choose."""
+        return max(self.trials, len(self.jobs))
+
     def unfinished(self) -> list[int]:
         """The jobs that are still to be run, or to be continued."""
         return [number for number in range(len(self.jobs)) if self.result(number)["status"] not in FINISHED]
@@ -105,7 +112,8 @@ class Sweep:
             problems += [f"  {number} ({self.label(number)}): {error}" for number, error in told]
             more = f", and {len(failed) - TOLD} more, which sweep.csv lists" if len(failed) > TOLD else ""
             problems.append(f"resume={self.job_folder(failed[0])} tries job {failed[0]} again{more}.")
-        if unfinished := self.unfinished():
+        unfinished = [*self.unfinished(), *range(len(self.jobs), len(self))]
+        if unfinished:
             listed = ", ".join(map(str, unfinished[:TOLD])) + ", …" * (len(unfinished) > TOLD)
             problems.append(f"Not finished: {listed}. Continue with resume_sweep={self.folder}")
         return problems

@@ -33,6 +33,8 @@ def write_results(sweep: Sweep, always: bool = True) -> None:
         if not always and path.is_file() and time.time() < path.stat().st_mtime + _seconds(path) * (1 / SHARE - 1):
             return
         started = time.monotonic()
+        if sweep.trials and path.is_file():  # another process may have been told of more trials
+            sweep = max(Sweep.open(sweep.folder), sweep, key=lambda known: len(known.jobs))
         results = [sweep.result(number) for number in range(len(sweep.jobs))]
         rows = [_row(sweep, number, result) for number, result in enumerate(results)]
         populations = list(_populations(sweep, results))
@@ -42,6 +44,7 @@ def write_results(sweep: Sweep, always: bool = True) -> None:
             "overrides": sweep.overrides,
             "config_folder": sweep.config_folder,
             "swept": sweep.swept,
+            "trials": sweep.trials,
             "jobs": rows,
             "populations": populations,
         }
