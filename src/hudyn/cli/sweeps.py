@@ -186,6 +186,8 @@ def _run(
 def _search(sweep: Sweep, context: SweepContext, composer: Composer, on: Engine) -> None:
     """Run the trials of a search that are still to be run, first those that were interrupted."""
     from hudyn.cli.launch import launch
+    from hudyn.run.readable import number as readable
+    from hudyn.run.terminal import say
     from hudyn.sweep.results import write_results
     from hudyn.sweep.search import Search, Trials
 
@@ -198,6 +200,7 @@ def _search(sweep: Sweep, context: SweepContext, composer: Composer, on: Engine)
     def tell(number: int) -> None:
         if (result := sweep.result(number))["status"] in FINISHED:
             trials.tell(number, result, sweep.objective)
+            sweep.found.update(trials.found())
 
     def jobs() -> Iterator[Job]:
         for number, values in enumerate(trials.settings()):
@@ -213,6 +216,10 @@ def _search(sweep: Sweep, context: SweepContext, composer: Composer, on: Engine)
         tell(number)
     unfinished = set(trials.running())
     launch(on, sweep, jobs(), search.at_once, tell)
+    if "best" in sweep.found:
+        best = sweep.found["best"]
+        mean = sweep.result(best)["metrics"][sweep.objective]["mean"]
+        say(f"best: job {best}, {sweep.label(best)}, {sweep.objective} {readable(mean)}")
 
 
 def _trained_together(sweep: Sweep, fusion: Fusion) -> bool:

@@ -3,7 +3,7 @@
 import base64
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,11 @@ def write_sweep_page(sweep: Mapping[str, Any], target: Path) -> None:
         .render(
             sweep=sweep,
             command=shlex.join(["python", "train.py", "-m", *sweep["overrides"]]) if sweep["overrides"] else "",
-            facts=[("jobs", len(jobs)), *((status, number[status]) for status in SHOWN if number[status])],
+            facts=[
+                ("jobs", max(sweep["trials"], len(jobs))),
+                *((status, number[status]) for status in SHOWN if number[status]),
+                *_found(sweep),
+            ],
             failed=[(job, links[job["job"]]) for job in jobs if job["status"] == "failed"],
             style=style(),
             script=script("sweep_page"),
@@ -43,6 +47,16 @@ def write_sweep_page(sweep: Mapping[str, Any], target: Path) -> None:
     )
     with atomic_write(target) as file:
         file.write(page)
+
+
+def _found(sweep: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a search has found so far."""
+    if "best" in sweep["found"]:
+        best = sweep["jobs"][sweep["found"]["best"]]
+        settings = ", ".join(f"{key}={best['overrides'][key]}" for key in sweep["swept"])
+        yield "best", f"job {best['job']}, {settings}"
+    for setting, share in sweep["found"].get("importances", {}).items():
+        yield f"importance of {setting}", f"{share:.2f}"
 
 
 def _link(folder: Path, job: str) -> str:
@@ -58,7 +72,8 @@ def _data(sweep: Mapping[str, Any], links: Mapping[str, str], folder: Path) -> d
     return {
         "objective": sweep["objective"],
         "swept": sweep["swept"],
-        "jobs": sweep["jobs"],
+        "jobs": [job | {"metrics": {}} if job["status"] == "pruned" else job for job in sweep["jobs"]],
+        "isSearch": sweep["trials"] > 0,
         "populations": sweep["populations"],
         "links": links,
         "tables": [

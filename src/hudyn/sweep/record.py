@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Sweep:
         jobs: the overrides of each job; a job's place is its number, and the name of its folder. Those of a search are
             added as it chooses them.
         trials: number of jobs that a search is to have; 0 for other sweeps.
+        found: of a search, ``best``, the number of the best job, and ``importances`` of the settings, once known.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Sweep:
     swept: Sequence[str]
     jobs: list[dict[str, str]]
     trials: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path) -> "Sweep":
@@ -52,7 +54,8 @@ class Sweep:
             content = json.loads(path.read_text(encoding="utf-8"))
             jobs = [job["overrides"] for job in content["jobs"]]
             names = ("name", "objective", "overrides", "config_folder", "swept")
-            return cls(folder, **{name: content[name] for name in names}, jobs=jobs, trials=content.get("trials", 0))
+            of_search = {name: content[name] for name in ("trials", "found") if name in content}
+            return cls(folder, **{name: content[name] for name in names}, jobs=jobs, **of_search)
         except FileNotFoundError:
             missing = f"it has no {path.name}" if folder.is_dir() else "there is no such folder"
             raise HudynError(

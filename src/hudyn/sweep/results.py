@@ -34,7 +34,7 @@ def write_results(sweep: Sweep, always: bool = True) -> None:
             return
         started = time.monotonic()
         if sweep.trials and path.is_file():  # another process may have been told of more trials
-            sweep = max(Sweep.open(sweep.folder), sweep, key=lambda known: len(known.jobs))
+            sweep = max(sweep, Sweep.open(sweep.folder), key=lambda known: len(known.jobs))
         results = [sweep.result(number) for number in range(len(sweep.jobs))]
         rows = [_row(sweep, number, result) for number, result in enumerate(results)]
         populations = list(_populations(sweep, results))
@@ -45,6 +45,7 @@ def write_results(sweep: Sweep, always: bool = True) -> None:
             "config_folder": sweep.config_folder,
             "swept": sweep.swept,
             "trials": sweep.trials,
+            "found": sweep.found,
             "jobs": rows,
             "populations": populations,
         }

@@ -104,15 +104,25 @@ class Trials:
         else:
             self._study.tell(number, state=TrialState.FAIL)
 
-    def importances(self) -> dict[str, float]:
-        """How much each setting matters for being among the best trials (PED-ANOVA), of 1; empty while unknown."""
+    def found(self) -> dict[str, Any]:
+        """The number of the ``best`` job so far, and the ``importances`` of several settings for being among the best.
+
+        The importances are those of PED-ANOVA (Watanabe et al. 2023); they sum up to 1.
+        """
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         try:
-            with warnings.catch_warnings(action="ignore"):
-                return get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
-        except (ValueError, RuntimeError):  # too few trials, or all alike
+            best = {"best": self._study.best_trial.number}
+        except ValueError:  # none has ended well
             return {}
+        try:
+            if len(self._space) == 1:
+                return best
+            with warnings.catch_warnings(action="ignore"):
+                shares = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
+        except (ValueError, RuntimeError):  # too few trials, or all alike
+            return best
+        return best | {"importances": shares}
 
 
 class Pruning(RunCallback):

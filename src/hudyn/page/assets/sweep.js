@@ -71,7 +71,7 @@ function linked(point, view, attributes, ...marks) {
   );
 }
 
-/** One setting: the means as a line, with the interval of each. */
+/** One setting: the means as a line, with the interval of each; of a search, without the line. */
 function lineDrawing(view) {
   const { points, settings: [setting], measure, width } = view;
   const known = points.filter((point) => Number.isFinite(meanOf(point, measure)));
@@ -89,7 +89,7 @@ function lineDrawing(view) {
   });
   const place = (point) => at[values.indexOf(point.overrides[setting] ?? "")];
   const ordered = [...known].sort((one, other) => place(one) - place(other));
-  plot.append(shape("path", { class: "curve means", d: line(ordered.map(place), ordered.map((point) => meanOf(point, measure)), x, y) }));
+  if (!view.isSearch) plot.append(shape("path", { class: "curve means", d: line(ordered.map(place), ordered.map((point) => meanOf(point, measure)), x, y) }));
   for (const point of ordered) {
     const [left, spread] = [x(place(point)), intervalOf(point.metrics[measure])];
     plot.append(
@@ -198,10 +198,11 @@ export function showSweep(root, sweep) {
   const area = element("div", { class: "panel sweep" });
   const readout = element("p", { class: "note", "aria-live": "polite" });
   const scale = element("span", { class: "scale" });
-  const kind = [lineDrawing, heatDrawing, parallelDrawing][Math.min(settings.length, 3) - 1];
+  const grid = sweep.isSearch ? parallelDrawing : heatDrawing; // a search has no grid
+  const kind = [lineDrawing, grid, parallelDrawing][Math.min(settings.length, 3) - 1];
   const draw = () => {
     const width = Math.max(300, Math.min(900, area.clientWidth || 760));
-    const drawing = kind({ settings, points, measure: select.value, width, readout });
+    const drawing = kind({ settings, points, measure: select.value, width, readout, isSearch: sweep.isSearch });
     drawing.setAttribute("role", "group"); // it holds links
     area.replaceChildren(drawing);
     const { low, high } = shares(points, select.value);
