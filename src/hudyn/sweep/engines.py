@@ -157,7 +157,7 @@ class Submitit(Engine):
     def close(self) -> None:
         """Take what has not ended out of the queue."""
         for job in self._running.values():
-            job.cancel()
+            job.cancel(check=False)
 
 
 class Ray(Engine):
