@@ -132,21 +132,33 @@ class Pruning(RunCallback):
         objective: the measure, which each evaluation reports.
         method: ``none``; ``median``, worse than half of the others; ``halving``, asynchronous successive halving (Li et
             al. 2020): of the trials that reach each of several numbers of updates, the best quarter goes on.
+        warmup: number of updates before which no trial is ended, since trials that learn slowly may end well.
         direction: ``max`` or ``min``: which values are better; a rate or a time needs none.
     """
 
     @checked
     def __init__(
-        self, objective: str, method: Literal["none", "median", "halving"] = "none", direction: Direction = None
+        self,
+        objective: str,
+        method: Literal["none", "median", "halving"] = "none",
+        warmup: NonNegative = 0,
+        direction: Direction = None,
     ) -> None:
-        self.objective, self.method, self.direction = objective, method, direction
+        self.objective, self.method, self.warmup, self.direction = objective, method, warmup, direction
         self._trial: optuna.Trial | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
         """Find the trial."""
         journal = self.run.folder.parent / JOURNAL
         if self.method != "none" and journal.exists():
-            self._trial = _running_trial(_study(journal), int(self.run.folder.name), self.method)
+            self._trial = _running_trial(_study(journal), int(self.run.folder.name), self._pruner())
+
+    def _pruner(self) -> "optuna.pruners.BasePruner":
+        from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
+
+        if self.method == "median":
+            return MedianPruner(n_warmup_steps=self.warmup)
+        return SuccessiveHalvingPruner(min_resource=self.warmup or "auto")
 
     def on_validation_end(self, trainer: Trainer, pl_module: AnyModule) -> None:  # type: ignore[override]
         """Report the objective, and end the trial if it is bad."""
@@ -194,14 +206,13 @@ def _study(journal: Path) -> "optuna.Study":
     return optuna.create_study(storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True)
 
 
-def _running_trial(study: "optuna.Study", number: int, method: str) -> "optuna.Trial | None":
+def _running_trial(study: "optuna.Study", number: int, pruner: "optuna.pruners.BasePruner") -> "optuna.Trial | None":
     import optuna
 
     trial = study.get_trials(deepcopy=False)[number]
     if trial.state.is_finished():  # its job is tried again, for itself
         return None
-    study.sampler = optuna.samplers.RandomSampler()
-    study.pruner = optuna.pruners.MedianPruner() if method == "median" else optuna.pruners.SuccessiveHalvingPruner()
+    study.sampler, study.pruner = optuna.samplers.RandomSampler(), pruner
     return optuna.Trial(study, trial._trial_id)
 
 

@@ -3,6 +3,7 @@
 import { chart, element, extent, line, linear, readable, shape } from "./plot.js";
 
 const WIDE_RATIO = 20; // of a setting's largest to its smallest value, from which its axis is logarithmic
+const LABEL = 8; // characters of a value at an axis
 const FAN = 9; // pixels by which lines through the same value lie apart at most, by their measures
 const FOCUSABLE = 100; // links in a drawing that the Tab key visits; the table has them all
 
@@ -155,7 +156,8 @@ function heatDrawing(view) {
 function parallelDrawing(view) {
   const { points, settings, measure, width } = view;
   const [top, bottom] = [44, Math.max(300, Math.min(420, width * 0.55))];
-  const [start, end] = [44, width - 44];
+  const longest = Math.max(...settingValues(points, settings[0]).values.map((value) => Math.min(LABEL, value.length)));
+  const [start, end] = [Math.max(44, 10 + 6.2 * longest), width - 44];
   const at = (axis) => start + (axis * (end - start)) / settings.length;
   const axes = settings.map((setting) => {
     const { values } = settingValues(points, setting);
@@ -182,7 +184,7 @@ function parallelDrawing(view) {
   }
   axes.forEach(({ values, where }, axis) => {
     root.append(name(shortName(settings[axis]), axis), shape("line", { class: "rule", x1: at(axis), x2: at(axis), y1: top, y2: bottom }),
-      ...apart(values, where, 14).map((value) => shape("text", { class: "tick onlines", x: at(axis) - 5, y: where(value) + 4, "text-anchor": "end" }, value.slice(0, 8))));
+      ...apart(values, where, 14).map((value) => shape("text", { class: "tick onlines", x: at(axis) - 5, y: where(value) + 4, "text-anchor": "end" }, value.slice(0, LABEL))));
   });
   root.append(name(measure, settings.length), shape("line", { class: "rule", x1: end, x2: end, y1: top, y2: bottom }),
     ...last.ticks().map((tick) => shape("text", { class: "tick onlines", x: end + 5, y: last(tick) + 4, "text-anchor": "start" }, readable(tick))));
