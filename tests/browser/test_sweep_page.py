@@ -1,4 +1,4 @@
-"""The page of a sweep in a real browser, over one, two and three settings, and over seeds."""
+"""The page of a sweep in a real browser, over one, two and three settings, over seeds, and of a search."""
 
 import itertools
 import json
@@ -18,17 +18,25 @@ GRIDS = {
     "heat map": {"model.network.hidden_size": ["2", "3"], "optimizer.lr": ["0.001", "0.01", "0.1"]},
     "parallel": {"model.network.hidden_size": ["2", "3"], "optimizer.lr": ["0.01", "0.1"], "optimizer": ["a", "b"]},
     "seeds": {"optimizer.lr": ["0.01", "0.1"], "seed": ["0", "8"]},
+    "search": {"optimizer.lr": ["0.01234", "0.1"], "model.network.hidden_size": ["2", "3"]},
 }  # fmt: skip
-MARKS = {"line": "circle.mean", "heat map": "rect.heatcell", "parallel": "path.way", "seeds": "circle.mean"}
+MARKS = {
+    "line": "circle.mean",
+    "heat map": "rect.heatcell",
+    "parallel": "path.way",
+    "seeds": "circle.mean",
+    "search": "path.way",
+}
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     """Makes a sweep over a grid, whose second job failed; the folder."""
 
-    def make(grid):
+    def make(grid, **of_search):
         jobs = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-        made = Sweep(tmp_path_factory.mktemp("sweep"), "srn_anb2n", "test/solved", ["a=1"], None, list(grid), jobs)
+        folder = tmp_path_factory.mktemp("sweep")
+        made = Sweep(folder, "srn_anb2n", "test/solved", ["a=1"], None, list(grid), jobs, **of_search)
         for number, job in enumerate(jobs):
             values = [float(member <= number) for member in range(8)]
             solved = {"kind": "rate", "mean": sum(values) / 8, "interval": wilson_interval(int(sum(values)), 8)}
@@ -50,9 +58,10 @@ def sweep(tmp_path_factory):
 @pytest.mark.parametrize("kind", GRIDS)
 def test_a_sweep_is_whole_and_readable(page, sweep, kind):
     """At two widths, dark and light: every finished job or population has a mark; no error, no request, all named."""
-    folder = sweep(GRIDS[kind])
+    found = {"best": 3, "importances": {"optimizer.lr": 0.75, "model.network.hidden_size": 0.25}}
+    folder = sweep(GRIDS[kind], **({"trials": 6, "found": found} if kind == "search" else {}))
     jobs = len(json.loads((folder / "sweep.json").read_text())["jobs"])
-    marks = {"line": jobs - 1, "heat map": jobs, "parallel": jobs - 1, "seeds": 2}[kind]
+    marks = {"line": jobs - 1, "heat map": jobs, "parallel": jobs - 1, "seeds": 2, "search": jobs - 1}[kind]
     for width in (360, 1280):
         for dark in (False, True):
             page.open(folder / "sweep.html", width, dark)
@@ -65,6 +74,15 @@ def test_a_sweep_is_whole_and_readable(page, sweep, kind):
             assert len(page.all(f"#drawing {MARKS[kind]}")) == marks, where
             assert page.one("#drawing svg").accessible_name.startswith("test/solved against"), where
             assert len(page.all("#table-sweep tbody tr")) == jobs
+
+
+def test_a_search_tells_what_it_has_found(page, sweep):
+    found = {"best": 3, "importances": {"optimizer.lr": 0.75, "model.network.hidden_size": 0.25}}
+    page.open(sweep(GRIDS["search"], trials=6, found=found) / "sweep.html")
+    facts = page.one("dl.facts").text
+    assert "jobs\n6" in facts
+    assert "job 3, optimizer.lr=0.1, model.network.hidden_size=3" in facts
+    assert "importance of optimizer.lr\n0.75" in facts
 
 
 def test_marks_tell_their_job_and_lead_to_its_page(page, sweep):
