@@ -111,7 +111,9 @@ def command(
 
         monkeypatch.setattr(writer, "_write_file", write_file if draws else write_unless_picture)
 
-        if program == "train" and not any(text.startswith(("experiment=", "resume=")) for text in arguments):
+        if program == "train" and not any(
+            text.startswith(("experiment=", "resume=", "resume_sweep=")) for text in arguments
+        ):
             arguments = (*arguments, "experiment=kmnist_lin")
         before = set(run_folders(tmp_path))
         monkeypatch.setattr(sys, "argv", [f"{program}.py", *arguments])

@@ -48,9 +48,7 @@ def commands(program):
 
 
 EXAMPLES = [(page, line) for page, line in commands("hudyn ") if examples(page)]
-COMPOSED = sorted(
-    {line for _, line in commands(r"python train\.py ") if "resume=" not in line and "--help" not in line}
-)
+COMPOSED = sorted({line for _, line in commands(r"python train\.py ") if "resume" not in line and "--help" not in line})
 SETTINGS = sorted(
     {text for page in PAGES.values() for text in re.findall(r"\| `((?!python )[a-z][^`|]*=[^`|]*)` \|", page)}
 )

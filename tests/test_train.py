@@ -384,9 +384,9 @@ def test_a_sweep_that_is_interrupted_is_summed_up_and_its_job_resumed(command, s
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == 143
-    assert [job["status"] for job in rows(folder / "sweep.csv")] == ["interrupted"]
+    assert [job["status"] for job in rows(folder / "sweep.csv")] == ["interrupted", "waiting"]
     assert command(f"resume={folder / '0'}", "trainer.max_epochs=3").status == 0
-    assert [job["status"] for job in rows(folder / "sweep.csv")] == ["done"]
+    assert [job["status"] for job in rows(folder / "sweep.csv")] == ["done", "waiting"]
 
 
 # Resuming and evaluating ----------------------------------------------------------------------------------------

@@ -7,6 +7,10 @@ class HudynError(Exception):
     """Something a person can mend; the message says what was expected, what was found, and what to do."""
 
 
+class Pruned(BaseException):
+    """A search ends the training of a job early; the message says why."""
+
+
 class Interrupted(BaseException):
     """A signal asked the run to stop; like KeyboardInterrupt, no `except Exception` on the way holds it up.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def train() -> None:
-    """train.py: compose, check, run; or continue a run with ``resume=<folder>``."""
+    """train.py: compose, check, run; or continue a run (``resume=<folder>``) or a sweep (``resume_sweep=<folder>``)."""
     run_command(_train)
 
 
@@ -44,32 +44,41 @@ def _train() -> None:
     if folder is not None:
         _resume(folder, arguments)
         return
-    overrides = _checked(arguments)
+    folder, arguments = _split_off("resume_sweep")
+    if folder is not None:
+        from hudyn.cli.sweeps import resume_sweep
+
+        resume_sweep(folder, arguments)
+        return
+    _start(arguments)
+
+
+def _start(arguments: list[str]) -> None:
+    """Run the job or jobs of a command line; nothing is run if there is a problem."""
     from hudyn.cli.jobs import run_jobs
-
-    run_jobs([*(argument for argument in arguments if argument not in overrides), *overrides.values()])
-
-
-def _checked(arguments: list[str]) -> dict[str, str]:
-    """Each override of the command line as Hydra must be given it; nothing is run if there is a problem."""
     from hudyn.config.hydra_adapter import parse_arguments
 
     parsed = parse_arguments(arguments)
     if parsed.answered_by_hydra:
-        return {}
+        run_jobs(arguments)
+        return
     if parsed.replaces_root and "LOCAL_RANK" not in os.environ:
         message = "hudyn's root config is always conf/train.yaml; add configs of your own with --config-dir"
         raise ConfigurationError([Problem("--config-path, --config-name, --experimental-rerun", message)])
     from hudyn.config.compose import Composer, check_all
 
     composer = Composer(parsed.overrides, parsed.multirun, [parsed.config_folder] if parsed.config_folder else [])
-    jobs = list(composer.jobs())
-    problems = list(composer.problems)
-    if parsed.multirun and any(str(config.trainer.get("strategy")).startswith("ddp") for _, config in jobs):
-        message = "the jobs of a sweep run on one device each: Lightning would start the whole sweep for every other"
-        problems.append(Problem("trainer.strategy", message))
-    check_all(jobs, problems, composer.files)
-    return dict(zip(parsed.overrides, composer.overrides, strict=True))
+    if parsed.multirun:
+        from hudyn.cli.sweeps import check_jobs, start_sweep
+
+        if composer.has_known_jobs:
+            start_sweep(composer)
+            return
+        check_jobs(composer)
+    else:
+        check_all(list(composer.jobs()), composer.problems, composer.files)
+    overrides = dict(zip(parsed.overrides, composer.overrides, strict=True))
+    run_jobs([*(argument for argument in arguments if argument not in overrides), *overrides.values()])
 
 
 def _resume(folder: Path, overrides: list[str]) -> None:
@@ -78,7 +87,6 @@ def _resume(folder: Path, overrides: list[str]) -> None:
 
     run = Run.open(folder)
     config = changed(run.config, overrides, RESUME_MAY_CHANGE)
-    from hudyn.run.sweep import summarise
     from hudyn.run.terminal import show
     from hudyn.run.training import check_resumable, train
 
@@ -91,7 +99,10 @@ def _resume(folder: Path, overrides: list[str]) -> None:
         show(run)
     finally:
         if (folder.absolute().parent / "multirun.yaml").exists():
-            summarise(folder.absolute().parent, run.config.objective)
+            from hudyn.sweep.record import Sweep
+            from hudyn.sweep.results import write_results
+
+            write_results(Sweep.at(folder.absolute().parent, run.config.objective))
 
 
 def _evaluate() -> None:

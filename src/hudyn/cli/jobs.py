@@ -1,8 +1,9 @@
-"""Hands a checked command line to Hydra, which runs one job or the jobs of a sweep."""
+"""Runs a job: the only one of a checked command line, which Hydra composes, or one of a sweep."""
 
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import hydra
@@ -13,12 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
 from hudyn.config.compose import config_folder
 from hudyn.config.hydra_adapter import ROOT_CONFIG
+from hudyn.config.saved import RESUME_MAY_CHANGE, changed
 from hudyn.errors import HudynError
-from hudyn.run.folder import claim_folder
+from hudyn.run.folder import claim_folder, locked
+from hudyn.run.run import Run
+from hudyn.sweep.record import FINISHED, Sweep
 
 
 def run_jobs(arguments: list[str]) -> None:
-    """Let Hydra run a command line.
+    """Let Hydra run a command line: one job, or the jobs that its sweeper thinks of.
 
     Raises:
         HudynError: jobs of a sweep failed.
@@ -26,57 +30,107 @@ def run_jobs(arguments: list[str]) -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # lets errors pass through Hydra
     sys.argv[1:] = arguments
-    OmegaConf.register_new_resolver("new_folder", claim_folder, use_cache=True, replace=True)
-    OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
-    failures: list[Exception] = []
+    register_resolvers()
+    sweeps: list[Sweep] = []
 
     def task(config: DictConfig) -> float | None:
-        return _run_job(config, failures)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            objective = run_job(config)
+            sweeps[:] = [Sweep.at(_folder().parent, config.objective)]
+            return objective
+        run = Run(_folder())
+        run.begin(config)
+        _train(run, config)
+        return None
 
     hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=ROOT_CONFIG)(task)()
-    if len(failures) == 1:
-        raise failures[0]
-    if failures:
-        raise HudynError(f"{len(failures)} jobs of the sweep failed.")
+    for sweep in sweeps:
+        end_sweep(sweep)
 
 
-def _sweep_name(experiment: str) -> str:
+def register_resolvers() -> None:
+    """What the config needs to name the folders of runs and sweeps."""
+    OmegaConf.register_new_resolver("new_folder", claim_folder, use_cache=True, replace=True)
+    OmegaConf.register_new_resolver("sweep_name", sweep_name, replace=True)
+
+
+def sweep_name(experiment: str) -> str:
     """What to call a sweep: the experiment, or all that are swept over."""
     swept = [text.removeprefix("experiment=") for text in sys.argv[1:] if text.startswith("experiment=")]
     several = swept[-1].strip("'\"").split(",") if swept else []
     return "+".join(several) if len(several) > 1 else experiment
 
 
-def _run_job(config: DictConfig, failures: list[Exception]) -> float | None:
-    """Run one job. In a sweep a failure is noted and printed, and the next job begins.
+def run_job(config: DictConfig) -> float | None:
+    """Run a job of a sweep, or continue it, unless it is finished or another process has it; a failure is told only.
 
     Returns:
-        The objective for Hydra's sweeper: its mean over members, None if it was not measured, NaN after a failure.
+        The objective: its mean over members, None if it was not measured, NaN after a failure.
     """
-    from hudyn.run.run import Run
-    from hudyn.run.sweep import summarise
+    from hudyn.run.terminal import say
+    from hudyn.sweep.results import write_results
 
-    hydra_config = HydraConfig.get()
-    is_sweep = hydra_config.mode is RunMode.MULTIRUN
-    run = Run(Path(hydra_config.runtime.output_dir))
-    try:
-        run.begin(config)
-        from hudyn.run.terminal import show
-        from hudyn.run.training import train
-
-        collect_garbage_again()
-        with advice_to_resume(run.folder, config.allowed_targets):
-            train(run)
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-            show(run)
-    except Exception as error:
-        failures.append(error)
-        if is_sweep:
-            text = str(error) if isinstance(error, HudynError) else traceback.format_exc()
-            print(f"hudyn: job {hydra_config.job.num} failed: {text}", file=sys.stderr, flush=True)
+    folder = _folder()
+    number, sweep = int(folder.name), Sweep.at(folder.parent, config.objective)
+    run = Run(folder)
+    with locked(sweep.lock(number), wait=False) as is_mine:
+        if not is_mine:
+            say(f"job {number} is run by another process")
+            return None
+        if run.status not in FINISHED:
+            say(f"job {number} of {len(sweep)}: {sweep.label(number)}")
+            _run_or_continue(run, config, number)
+    write_results(Sweep.at(folder.parent, config.objective), always=False)
+    if run.status == "failed":
         return float("nan")
-    finally:
-        if is_sweep:
-            summarise(run.folder.parent, config.objective)
     objective = run.metrics.get(config.objective)
     return None if objective is None else objective.mean
+
+
+def _run_or_continue(run: Run, config: DictConfig, number: int) -> None:
+    """Run a job of a sweep, or continue it with the config that it was started with."""
+    try:
+        if resume := bool(run.record.experiment):
+            config = changed(run.config, [f"allowed_targets=[{','.join(config.allowed_targets)}]"], RESUME_MAY_CHANGE)
+        run.begin(config, resume)
+        _train(run, config, resume)
+    except Exception as error:
+        text = str(error) if isinstance(error, HudynError) else traceback.format_exc()
+        print(f"hudyn: job {number} failed: {text}", file=sys.stderr, flush=True)
+        if run.status != "failed":  # it had not begun to train
+            run.record.status, run.record.error = "failed", text
+            with suppress(Exception):
+                run.save()
+
+
+def _train(run: Run, config: DictConfig, resume: bool = False) -> None:
+    """Train a run that has begun, and show its results."""
+    from hudyn.run.terminal import show
+    from hudyn.run.training import train
+
+    collect_garbage_again()
+    with advice_to_resume(run.folder, config.allowed_targets):
+        train(run, resume)
+    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
+        show(run)
+
+
+def end_sweep(sweep: Sweep) -> None:
+    """Write the results of a sweep whose jobs have ended, and say where they are.
+
+    Raises:
+        HudynError: which jobs failed, and why.
+    """
+    from hudyn.run.terminal import say
+    from hudyn.sweep.results import write_figure, write_results
+
+    write_results(sweep)
+    write_figure(sweep)
+    say(f"{sweep.folder}: sweep.html, sweep.csv, sweep.json, and a folder for each job")
+    if problems := sweep.problems():
+        raise HudynError("\n".join(problems))
+
+
+def _folder() -> Path:
+    """The folder of the job that Hydra runs."""
+    return Path(HydraConfig.get().runtime.output_dir)

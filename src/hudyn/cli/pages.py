@@ -18,6 +18,7 @@ from hudyn.page.run_page import write_page
 from hudyn.run.folder import claim_folder
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
+from hudyn.run.training import report
 from hudyn.tasks.views import VIEW
 
 TRAIN = [sys.executable, "-c", "from hudyn.cli import train; train()"]  # train.py, also where hudyn is installed
@@ -38,6 +39,8 @@ def make_page(request: PageRequest) -> tuple[Path, list[str]]:
 
 
 def _run_page(run: Run) -> Path:
+    if not run.is_reported:
+        report(run)
     if not (run.folder / VIEW).is_file():
         evaluation = shlex.join(["python", "eval.py", f"run={run.folder}"])
         say(f"{run.folder} has no {VIEW}, so its page shows no networks at work. {evaluation} makes a page that does.")

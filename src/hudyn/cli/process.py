@@ -5,11 +5,13 @@ import gc
 import io
 import os
 import shlex
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -69,15 +71,25 @@ def collect_garbage_again() -> None:
 
 
 @contextmanager
-def advice_to_resume(folder: Path, allowed_targets: Sequence[str]) -> Iterator[None]:
-    """Say how to continue the run in `folder`, whose config trusts `allowed_targets`, if it is interrupted."""
+def advice_to_resume(
+    folder: Path, allowed_targets: Sequence[str], key: str = "resume", further: Sequence[str] = ()
+) -> Iterator[None]:
+    """Say how to continue the run or sweep in `folder`, whose config trusts `allowed_targets`, if it is interrupted.
+
+    Args:
+        folder: its folder.
+        allowed_targets: the packages that its config trusts.
+        key: the argument that continues it.
+        further: further arguments.
+    """
     try:
         yield
     except Interrupted as error:
         program = Path(sys.argv[0])
         command = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
         trusted = [f"allowed_targets=[{','.join(allowed_targets)}]"] if allowed_targets else []
-        error.args = (f"{error}; continue with: {shlex.join([*command, f'resume={folder}', *trusted])}",)
+        reason = str(error).partition("; continue with:")[0]  # a job's own advice is less than the sweep's
+        error.args = (f"{reason}; continue with: {shlex.join([*command, f'{key}={folder}', *trusted, *further])}",)
         raise
 
 
@@ -91,6 +103,20 @@ def end_with_parent() -> None:
         os._exit(1)  # also if the main thread waits for the parent and cannot be interrupted
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+@cache
+def end_with(launcher: int) -> None:
+    """Stop the job that this process runs, which saves it, when the process that launched it has ended."""
+
+    def watch() -> None:
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(launcher, 0)
+                time.sleep(PARENT_CHECK_INTERVAL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-launcher").start()
 
 
 class _LenientFile(io.FileIO):

@@ -1,7 +1,6 @@
 """The data, the network and the LightningModule that a checked config names."""
 
 import math
-import os
 from functools import partial
 from inspect import signature
 from typing import cast
@@ -14,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hudyn.config.check import makes_objects, plain
 from hudyn.config.variants import variant_of, variants
+from hudyn.cores import cores
 from hudyn.kernels.threads import use_threads
 from hudyn.schedules import Plateau
 from hudyn.tasks.base import AnyData, AnyModule, MakeNetwork, Training
@@ -32,7 +32,7 @@ def build_data(config: DictConfig) -> AnyData:
 def build_module(config: DictConfig, data: AnyData) -> AnyModule:
     """The LightningModule with its population; torch gets the threads that the config allows."""
     module_class = cast(type[AnyModule], get_class(config.model._target_))
-    threads = config.threads or os.cpu_count() or 1
+    threads = config.threads or cores()
     use_threads(threads)
     torch.set_num_threads(1 if module_class.small_operations else threads)
     settings = {str(key): value for key, value in config.model.items() if key not in ("_target_", "network")}

@@ -27,12 +27,13 @@ SETTINGS: dict[str, tuple[Any, Any]] = {
     "threads": (Annotated[int, NOT_NEGATIVE], 1),
     "tags": (list[str], []),
     "objective": (str, ""),
+    "sweep": (Literal["auto", "fused", "jobs"], "auto"),
     "expected": (str, ""),
     "allowed_targets": (list[str], []),
 }
-TARGET_GROUPS = ("data", "model", "optimizer", "scheduler", "trainer")  # one object each; the others hold several
+TARGET_GROUPS = ("data", "model", "optimizer", "scheduler", "search", "trainer")  # one object each; others hold several
 GROUPS = (*TARGET_GROUPS, "report", "callbacks", "logger")
-OPTIONAL = ("scheduler",)  # groups that may be empty
+OPTIONAL = ("scheduler", "search")  # groups that may be empty
 REQUIRED_CALLBACKS = ("history", "checkpoint")
 HYDRA_KEYS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 # What the object at a path must be; `*` stands for any name.
@@ -43,13 +44,18 @@ KINDS = {
     "optimizer": "torch.optim.Optimizer",
     "scheduler": "torch.optim.lr_scheduler.LRScheduler",
     "trainer": "lightning.pytorch.Trainer",
+    "search": "hudyn.sweep.search.Search",
     "callbacks.*": "lightning.pytorch.Callback",
     "logger.*": "lightning.pytorch.loggers.Logger",
 }
-# Packages that Lightning's loggers need; each is an extra of hudyn too.
-LOGGER_PACKAGES = {
-    "lightning.pytorch.loggers.mlflow.MLFlowLogger": "mlflow",
-    "lightning.pytorch.loggers.wandb.WandbLogger": "wandb",
+# Packages that some classes need, each with the extra of hudyn that has it.
+NEEDED = {
+    "lightning.pytorch.loggers.mlflow.MLFlowLogger": ("mlflow", "mlflow"),
+    "lightning.pytorch.loggers.wandb.WandbLogger": ("wandb", "wandb"),
+    "hudyn.sweep.search.Search": ("optuna", "sweep"),
+    "hudyn.sweep.engines.Joblib": ("joblib", "sweep"),
+    "hudyn.sweep.engines.Submitit": ("submitit", "cluster"),
+    "hudyn.sweep.engines.Ray": ("ray", "cluster"),
 }
 # Arguments that hudyn gives to the object at a path; a report gets the study first.
 SET_BY_HUDYN = {
@@ -80,6 +86,12 @@ def check(config: DictConfig, files: ConfigFiles | None = None) -> list[Problem]
         expected = f"a multiple of {len(combinations)}, the number of combinations of {', '.join(combinations[0])}"
         problems.append(Problem("members", f"expected {expected}, got {config.members}"))
     return list(dict.fromkeys(problems))
+
+
+def check_launcher(launcher: DictConfig) -> list[Problem]:
+    """Find every problem of the settings of a launcher; those of Hydra's own are left to Hydra."""
+    is_ours = str(launcher._target_).startswith("hudyn.")
+    return list(_check_target("hydra.launcher", launcher, ())) if is_ours else []
 
 
 def _check_variant(config: DictConfig, files: ConfigFiles | None) -> list[Problem]:
@@ -258,9 +270,9 @@ def _locate_allowed(path: str, name: str, trusted: tuple[str, ...]) -> Target:
     expected = KINDS.get(_pattern(path))
     if expected and target.is_class and locate(expected).name not in target.ancestors:
         raise LookupError(f"expected a {expected.rpartition('.')[2]}, got {name}")
-    for package in filter(None, map(LOGGER_PACKAGES.get, target.ancestors)):
+    for package, extra in filter(None, map(NEEDED.get, target.ancestors)):
         if importlib.util.find_spec(package) is None:
-            raise LookupError(f'expected {package} installed (pip install "hudyn[{package}]"), got {name}')
+            raise LookupError(f'expected {package} installed (pip install "hudyn[{extra}]"), got {name}')
     return target
 
 

@@ -1,17 +1,19 @@
 """Composes configs from overrides as Hydra will, and checks every override; imports neither torch nor Lightning."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hudyn.arguments import nearest
-from hudyn.config.check import check, is_open, no_such_argument, takes, walk
+from hudyn.config.check import check, check_launcher, is_open, no_such_argument, takes, walk
 from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, settings
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.config.signatures import locate
 from hudyn.errors import HudynError
+from hudyn.sweep.space import Space
 
 
 def config_folder() -> Path:
@@ -81,6 +83,7 @@ class Composer:
 
     Attributes:
         files: the config files.
+        config_folders: the further folders of configs.
         problems: what is wrong with the overrides.
         overrides: the overrides without mistakes, as Hydra must be given them.
 
@@ -93,6 +96,7 @@ class Composer:
             if not folder.is_dir():
                 raise HudynError(f"--config-dir: there is no folder {folder}.")
         self.files = ConfigFiles(config_folder(), config_folders)
+        self.config_folders = config_folders
         self.multirun = multirun
         self.problems: list[Problem] = []
         parsed = [override for text in overrides if (override := self._parsed(text))]
@@ -105,6 +109,8 @@ class Composer:
             if self._is_choice(override) and self._check_choice(override):
                 accepted[place] = override.text
         self.base = compose_accepted()
+        parsed += self._declared_space({override.key for override in parsed})
+        self._check_search({override.key: override.space for override in parsed if override.space})
         for of_targets in (True, False):  # the arguments that may be given depend on the targets
             for place, override in enumerate(parsed):
                 is_value = not self._is_choice(override) and override.key.endswith("._target_") is of_targets
@@ -121,17 +127,87 @@ class Composer:
         for label, overrides in self._jobs():
             config = self._compose(overrides)
             if config is not None:
+                self._check_launcher(config.hydra.launcher)
                 yield label, settings(config)
+
+    def _check_launcher(self, launcher: DictConfig) -> None:
+        """A launcher is of the whole sweep, and of a sweep only."""
+        if not self.multirun and not str(launcher._target_).endswith("BasicLauncher"):
+            self._report("hydra/launcher", "launches the jobs of a sweep: add -m, or hydra/launcher=basic")
+        elif self.first is not None and launcher != self.first.hydra.launcher:
+            self._report("hydra/launcher", "the experiments name different ones; name the sweep's on the command line")
+        self.problems += check_launcher(launcher)
 
     def _jobs(self) -> Iterator[tuple[str, list[str]]]:
         parsed = [self.files.parse(text) for text in self.overrides]
         if not self.multirun or not any(override.sweeps for override in parsed):
             yield "", self.overrides
-        elif self.base is not None and not str(self.base.hydra.sweeper._target_).endswith("BasicSweeper"):
-            yield "", [override.first for override in parsed]  # the other jobs are not known beforehand
+        elif self.is_search:  # every choice, and the ends of every interval, beside the first of the others
+            first = {key: space.values[0] for key, space in self.space.items()}
+            yield " ".join(f"{key}={value}" for key, value in first.items()), self.trial(first)
+            for key, space in self.space.items():
+                for value in space.values[-1:] if space.interval else space.values[1:]:
+                    yield f"{key}={value}", self.trial(first | {key: value})
+        elif not self.has_known_jobs or any(space.is_continuous for space in self.space.values()):
+            yield "", [override.first for override in parsed]
         else:
-            for overrides in self.files.sweep(self.overrides):
+            for overrides in self.sweep():
                 yield " ".join(text.lstrip("+") for text in overrides if text not in self.overrides), overrides
+
+    @cached_property
+    def first(self) -> DictConfig | None:
+        """The config of the first job, with Hydra's part; None where it cannot be composed."""
+        return self._compose([self.files.parse(text).first for text in self.overrides])
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the jobs of a sweep are chosen one after another."""
+        return self.base is not None and bool(self.base.get("search"))
+
+    @property
+    def space(self) -> dict[str, Space]:
+        """What a search may choose from, by key."""
+        parsed = map(self.files.parse, self.overrides)
+        return {override.key: override.space for override in parsed if override.space is not None}
+
+    @property
+    def has_known_jobs(self) -> bool:
+        """Whether the jobs of a sweep are known beforehand: all combinations of the values."""
+        return self.base is not None and str(self.base.hydra.sweeper._target_).endswith("BasicSweeper")
+
+    @property
+    def swept(self) -> dict[str, list[str]]:
+        """The values of each key that has several, as texts."""
+        overrides = map(self.files.parse, self.overrides)
+        return {override.key: list(map(str, override.values)) for override in overrides if len(override.values) > 1}
+
+    def sweep(self) -> list[list[str]]:
+        """The overrides of each job of a sweep."""
+        return self.files.sweep(self.overrides)
+
+    def trial(self, values: Mapping[str, str]) -> list[str]:
+        """The overrides of a trial of a search, by the values of the settings that are searched."""
+        return self.files.with_values(self.overrides, values)
+
+    def _declared_space(self, given: set[str]) -> list[Override]:
+        """What the experiment declares to be searched, as overrides, unless the command line has the setting."""
+        space = OmegaConf.select(self.base, "search.space") if self.base is not None else None
+        texts = [f"{key}={text}" for key, text in (space or {}).items() if key not in given]
+        return [override for text in texts if (override := self._parsed(text))]
+
+    def _check_search(self, space: Mapping[str, Space]) -> None:
+        """A search is a sweep over something; only it can choose from an interval."""
+        for key, values in space.items():
+            if values.interval and values.is_continuous:
+                low, high = values.interval
+                if not self.is_search:
+                    self._report(key, "only a search chooses from an interval: -m search=tpe")
+                elif not low < high or (values.log and low <= 0):
+                    ends = "0 < least < greatest" if values.log else "least < greatest"
+                    self._report(key, f"expected an interval with {ends}, got {low:g} and {high:g}")
+        if self.is_search and not (self.multirun and space):
+            message = "has several jobs: add -m, and intervals or several values of what is to be searched"
+            self._report("search", message)
 
     def _parsed(self, text: str) -> Override | None:
         try:

@@ -24,6 +24,7 @@ from hudyn.config.check import AUTO_PRECISION, plain, repair
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
 from hudyn.config.variants import variant_of, variants
+from hudyn.metrics.measure import MeasureKind
 from hudyn.run.stopping import MemberEarlyStopping
 from hudyn.schedules import Plateau
 from hudyn.tasks.base import AnyData, AnyModule, TaskData
@@ -162,6 +163,8 @@ def _check_model_and_data(
     known = model.measures(data)
     if config.objective and config.objective not in known:
         yield Problem("objective", f"there is no measure {config.objective}{nearest(config.objective, known)}")
+    elif config.get("search") and not config.search.direction and known.get(config.objective) is MeasureKind.VALUE:
+        yield Problem("search.direction", f"say whether more or less of {config.objective} is better: max or min")
     if network is None:
         return
     try:

@@ -27,7 +27,7 @@ QUALITY = 82  # of pictures in the page, WebP's: a fifth of the PNG's size, and 
 WIDEST = 1400  # pixels of a picture in the page
 WIDE = 1200  # pixels of a picture's file, beyond which its text is legible only across the page
 # settings that leave the experiment the same
-KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger"}
+KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger", "sweep"}
 
 
 def write_page(run: Run) -> None:
@@ -44,6 +44,7 @@ def write_page(run: Run) -> None:
             command=command(run),
             facts=facts(run.record),
             expected=run.config.get("expected") or "",
+            pending="" if run.is_reported else shlex.join(["python", "report.py", f"run={run.folder}"]),
             is_changed=bool(set(run.overrides) - KEPT),
             figures=figures(run),
             files=sorted(path.name for path in run.figures.glob("*") if path.suffix != ".png"),

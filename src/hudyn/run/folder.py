@@ -1,5 +1,6 @@
 """Files and folders of a run: made once, written whole or not at all."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,29 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise HudynError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold a file's lock, which ends with this process at the latest.
+
+    Yields:
+        whether it is held: without `wait`, False where another process or context holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds a file's lock."""
+    with locked(path, wait=False) as free:
+        return not free
 
 
 def remove_unfinished(folder: Path) -> None:

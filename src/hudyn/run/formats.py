@@ -28,6 +28,7 @@ def upgraded(config: DictConfig) -> DictConfig:
     """A run's config with today's names; reports that were callbacks move to ``report``."""
     with open_dict(config):
         config.setdefault("expected", "")
+        config.setdefault("sweep", "auto")
         if "report" in config:
             return config
         for settings in (config.data, config.model, *config.callbacks.values(), *config.logger.values()):

@@ -185,6 +185,14 @@ class History(RunCallback):
     def _write(self, trainer: Trainer, pl_module: AnyModule) -> None:
         if not trainer.is_global_zero:
             return
+        self.write_table()
+        record = self.run.record
+        record.metrics = dict(pl_module.results or self._latest)
+        record.time |= {"fit_s": round(self.fit_seconds, 2), "updates": self.rows[-1]["update"]}
+        self.run.save()
+
+    def write_table(self) -> None:
+        """Write ``tables/history.csv``."""
         write_csv(
             self.run.tables / "history.csv",
             (
@@ -196,10 +204,6 @@ class History(RunCallback):
             ),
             columns=[*self._places, "member", *self._measures],
         )
-        record = self.run.record
-        record.metrics = dict(pl_module.results or self._latest)
-        record.time |= {"fit_s": round(self.fit_seconds, 2), "updates": self.rows[-1]["update"]}
-        self.run.save()
 
     @property
     def _places(self) -> list[str]:

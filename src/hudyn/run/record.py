@@ -15,7 +15,7 @@ from hudyn.errors import HudynError
 if TYPE_CHECKING:
     from hudyn.metrics.measure import Measure
 
-Status = Literal["running", "done", "interrupted", "failed"]
+Status = Literal["running", "done", "pruned", "interrupted", "failed"]
 _NUMBERS = re.compile(r"\[[-+.\deE,\snul]*\]")  # a list of numbers, to stand on one line
 
 
@@ -28,7 +28,7 @@ class Record:
         seed: seed of member 0.
         members: size of the population.
         tags: words to find the run by.
-        status: running, done, interrupted or failed.
+        status: running, done, interrupted, failed, or pruned: ended early by a search.
         run: folder of the run that an evaluation or analysis belongs to.
         network: ``class`` and ``parameters`` of one member.
         metrics: the latest value of each measure, by ``split/name``.

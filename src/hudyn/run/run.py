@@ -115,8 +115,13 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Running, done, interrupted or failed."""
+        """Running, done, pruned, interrupted or failed."""
         return self.record.status
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether its figures and tables have been made, or it failed before: not of a job of a fused sweep."""
+        return self.status != "done" or "page" in self.record.parts or not self.checkpoint.is_file()
 
     @cached_property
     def overrides(self) -> dict[str, str]:

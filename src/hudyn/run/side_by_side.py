@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from hudyn.cores import cores
+
 Tasks = Sequence[Callable[[], None]]
 NUMBER = np.dtype(np.uint32)
 
@@ -29,7 +31,7 @@ def run_side_by_side(tasks: Tasks) -> None:
     os.close(filled)
     processes = []
     try:
-        for _ in range(min(_cores(), len(tasks)) - 1):
+        for _ in range(min(_processes(), len(tasks)) - 1):
             process = multiprocessing.get_context("fork").Process(target=_help, args=(tasks, waiting), daemon=True)
             process.start()
             processes.append(process)
@@ -46,10 +48,10 @@ def run_side_by_side(tasks: Tasks) -> None:
             task()
 
 
-def _cores() -> int:
+def _processes() -> int:
     """The number of processes that may run at once: 1 where forking is not safe, and in daemons, which may not fork."""
     is_possible = sys.platform == "linux" and not multiprocessing.current_process().daemon
-    return len(os.sched_getaffinity(0)) if is_possible else 1
+    return cores() if is_possible else 1
 
 
 def _run_waiting(tasks: Tasks, waiting: int) -> None:

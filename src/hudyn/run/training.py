@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,8 @@ from lightning.pytorch import Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from hudyn.config.build import build_data, build_module
-from hudyn.errors import HudynError, Interrupted
+from hudyn.config.saved import changed
+from hudyn.errors import HudynError, Interrupted, Pruned
 from hudyn.page.run_page import write_page
 from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
@@ -47,32 +49,51 @@ def train(run: Run, resume: bool = False) -> None:
         HudynError: the run failed for a reason that a person can mend; its status is "failed".
         Interrupted: a signal stopped the run; its status is "interrupted".
     """
+    with recorded(run), trained(run, resume) as (study, trainer):
+        if trainer.is_global_zero:
+            _report(study, run.config, run, trainer)
+
+
+@contextmanager
+def trained(run: Run, resume: bool = False) -> Iterator[tuple[AnyStudy, Trainer]]:
+    """Train and evaluate a run that has begun, or continue it; its population, and the trainer with open loggers."""
     config = run.config
-    with _recorded(run):
-        if rank() == 0:
-            remove_unfinished(run.folder)
-        checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
-        content = load_checkpoint(checkpoint) if checkpoint else None
-        quieten()
-        data = build_data(config)
-        module = build_module(config, data)
-        if checkpoint and content:
-            load_weights(module, content["state_dict"], checkpoint)
-        settle_precision(run, module, data)
-        with build_trainer(config, run, resumed_at=content["global_step"] if content else None) as trainer:
-            run.record.network["parameters"] = module.parameters_per_member
-            run.record.environment = environment(str(trainer.strategy.root_device))
+    if rank() == 0:
+        remove_unfinished(run.folder)
+    checkpoint = run.checkpoint if resume and run.checkpoint.exists() else None
+    content = load_checkpoint(checkpoint) if checkpoint else None
+    quieten()
+    data = build_data(config)
+    module = build_module(config, data)
+    if checkpoint and content:
+        load_weights(module, content["state_dict"], checkpoint)
+    settle_precision(run, module, data)
+    with build_trainer(config, run, resumed_at=content["global_step"] if content else None) as trainer:
+        run.record.network["parameters"] = module.parameters_per_member
+        run.record.environment = environment(str(trainer.strategy.root_device))
+        run.save()
+        if module.trained:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        trainer.test(module, datamodule=data, verbose=False)
+        if not module.trained:
+            trainer.save_checkpoint(run.checkpoint)
+        if trainer.is_global_zero:
+            run.record.metrics = dict(module.results)
             run.save()
-            if module.trained:
-                trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-            trainer.test(module, datamodule=data, verbose=False)
-            if not module.trained:
-                trainer.save_checkpoint(run.checkpoint)
-            if trainer.is_global_zero:
-                run.record.metrics = dict(module.results)
-                run.save()
-                (history,) = [callback for callback in trainer.callbacks if isinstance(callback, History)]  # type: ignore[attr-defined] # Lightning sets it
-                _report(Study(module, data, history.curves), config, run, trainer)
+        (history,) = [callback for callback in trainer.callbacks if isinstance(callback, History)]  # type: ignore[attr-defined] # Lightning sets it
+        yield Study(module, data, history.curves), trainer
+
+
+def report(run: Run) -> None:
+    """Make the tables, figures and texts of a finished run that has none yet, such as a job of a fused sweep.
+
+    Raises:
+        HudynError: no checkpoint, a damaged one, or one that does not fit the config; a class that is not allowed.
+    """
+    config = changed(run.config, [], ())
+    study, history = load_study(run, config), History()
+    history.load_state_dict(load_checkpoint(run.checkpoint)["callbacks"]["History"])
+    _report(replace(study, curves=history.curves), config, run)
 
 
 def check_resumable(run: Run, config: DictConfig) -> None:
@@ -108,7 +129,7 @@ def evaluate(run: Run, config: DictConfig) -> Run:
     module.results = {name: measure for name, measure in run.metrics.items() if name.startswith("train/")}
     evaluation = _begin_under(run, "evaluations", config)
     evaluation.record.time |= {name: value for name, value in run.record.time.items() if name == "updates"}
-    with _recorded(evaluation), build_trainer(config, evaluation) as trainer:
+    with recorded(evaluation), build_trainer(config, evaluation) as trainer:
         trainer.test(module, datamodule=study.data, verbose=False)
         evaluation.record.network["parameters"] = module.parameters_per_member
         evaluation.record.metrics = dict(module.results)
@@ -132,7 +153,7 @@ def analyse(run: Run, config: DictConfig) -> Run:
     learner = config.report.dynamics.learner or importlib.util.find_spec("aalpy") is not None
     settings = OmegaConf.merge(config.report.dynamics, {"draw_unsolved": True, "learner": learner})
     analysis = _begin_under(run, "analyses", config)
-    with _recorded(analysis):
+    with recorded(analysis):
         analysis.record.metrics = dict(study.results)
         _report(study, OmegaConf.create({"report": {"dynamics": settings}}), analysis)
     return analysis
@@ -159,7 +180,7 @@ def _report(study: AnyStudy, config: DictConfig, run: Run, trainer: Trainer | No
 
 
 @contextmanager
-def _recorded(run: Run) -> Iterator[None]:
+def recorded(run: Run) -> Iterator[None]:
     """Record how the run ended, however it ends, and write its page."""
     started = time.monotonic()
 
@@ -175,13 +196,16 @@ def _recorded(run: Run) -> Iterator[None]:
                 raise
             error.add_note(str(unwritable))
 
-    with _sigterm_raises():
+    with sigterm_raises():
         try:
             yield
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:
             interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
             end("interrupted", interrupted)
             raise interrupted from None
+        except Pruned as error:
+            end("pruned", error)
+            return
         except HudynError as error:
             end("failed", error)
             raise
@@ -196,7 +220,7 @@ def _recorded(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
+def sigterm_raises() -> Iterator[None]:
     """Let SIGTERM raise `Interrupted`, as Ctrl-C raises KeyboardInterrupt."""
 
     def stop(number: int, frame: FrameType | None) -> None:

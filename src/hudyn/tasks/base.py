@@ -3,7 +3,7 @@
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
@@ -232,6 +232,46 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     @abstractmethod
     def criteria(self) -> Sequence[Criterion]:
         """What ranks the members, the most important first; measures that were not taken are skipped."""
+
+    @property
+    def is_like_alone(self) -> bool:
+        """Whether every member gets the bits of a run of its own, and all make the same number of updates."""
+        return False
+
+    def checkpoint_of(self, checkpoint: Mapping[str, Any], members: slice) -> dict[str, Any]:
+        """The part of a population's checkpoint that is about some members, as a run of their own has it.
+
+        Args:
+            checkpoint: of the whole population, trained without a schedule of the learning rate.
+            members: which ones, all of one variant.
+        """
+        number = members.stop - members.start
+
+        def part(tensor: Tensor, first: int = 0) -> Tensor:
+            chosen = tensor[members.start - first : members.stop - first]
+            return (chosen if number > 1 else chosen[0]).clone()
+
+        state = checkpoint["state_dict"]
+        population = {name: part(value) for name, value in state.items() if name.startswith("population.")}
+        (optimizer,) = checkpoint["optimizer_states"]
+        groups = optimizer["param_groups"]
+        group = groups[members.start * len(groups) // self.members]
+        first, _ = group.get("members", (0, self.members))
+        states = {
+            place: {
+                name: part(value, first) if isinstance(value, Tensor) and value.dim() else value
+                for name, value in optimizer["state"][parameter].items()
+            }
+            for place, parameter in enumerate(group["params"])
+            if parameter in optimizer["state"]
+        }
+        kept = {name: value for name, value in group.items() if name != "members"}
+        kept["params"] = list(range(len(group["params"])))
+        return {
+            **checkpoint,
+            "state_dict": {**state, **population},
+            "optimizer_states": [{"state": states, "param_groups": [kept]}],
+        }
 
     @property
     def data(self) -> Data:

@@ -95,24 +95,25 @@ export function fitted(width) {
  * @param options.x, options.y domains, [low, high]
  * @param options.xLabel, options.yLabel what the axes show
  * @param options.xLog, options.yLog whether an axis is logarithmic
+ * @param options.xTicks {at, text} of each tick of the x axis; round numbers if left out
  */
-export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLog = false, width = fitted(560), height = 340 }) {
+export function chart(options) {
+  const { label, x, y, xLabel = "", yLabel = "", xLog = false, yLog = false, xTicks = null } = options;
+  const { width = fitted(560), height = 340 } = options;
   const edge = { left: 58, right: 26, top: 12, bottom: 44 };
   const [right, bottom] = [width - edge.right, height - edge.bottom];
   const xScale = (xLog ? logarithmic : linear)(x, [edge.left, right]);
   const yScale = (yLog ? logarithmic : linear)(y, [bottom, edge.top]);
   const plot = shape("g", { class: "plot" });
-  const haveRoom = (ticks) => {
-    const longest = Math.max(...ticks.map((tick) => readable(tick).length));
-    return ticks.length < 2 || xScale(ticks[1]) - xScale(ticks[0]) > (longest + 1) * LETTER_WIDTH;
-  };
-  const choices = [5, 4, 3, 2].map((number) => xScale.ticks(number));
+  const numbered = (number) => xScale.ticks(number).map((tick) => ({ at: tick, text: readable(tick) }));
+  const haveRoom = (ticks) => withRoom(ticks, xScale).length === ticks.length;
+  const shownTicks = withRoom(xTicks ?? [5, 4, 3].map(numbered).find(haveRoom) ?? numbered(2), xScale);
   const root = shape(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": label },
-    (choices.find(haveRoom) ?? choices.at(-1)).map((tick) => [
-      shape("line", { class: "grid", x1: xScale(tick), x2: xScale(tick), y1: edge.top, y2: bottom }),
-      shape("text", { class: "tick", x: xScale(tick), y: bottom + 16, "text-anchor": "middle" }, readable(tick)),
+    shownTicks.map(({ at, text }) => [
+      shape("line", { class: "grid", x1: xScale(at), x2: xScale(at), y1: edge.top, y2: bottom }),
+      shape("text", { class: "tick", x: xScale(at), y: bottom + 16, "text-anchor": "middle" }, text),
     ]),
     yScale.ticks().map((tick) => [
       shape("line", { class: "grid", x1: edge.left, x2: right, y1: yScale(tick), y2: yScale(tick) }),
@@ -127,6 +128,17 @@ export function chart({ label, x, y, xLabel = "", yLabel = "", xLog = false, yLo
     plot,
   );
   return { root, plot, x: xScale, y: yScale };
+}
+
+/** Those ticks of a horizontal axis whose labels have room. */
+function withRoom(ticks, scale) {
+  let end = -Infinity;
+  return ticks.filter(({ at, text }) => {
+    const half = ((text.length + 1) * LETTER_WIDTH) / 2;
+    if (scale(at) - half < end) return false;
+    end = scale(at) + half;
+    return true;
+  });
 }
 
 /** The path of a line through points; it is broken where a number is not finite. */

@@ -42,8 +42,13 @@ export function sorted(rows, column, descending) {
   return [...rows].sort((one, other) => compare(key(one), key(other)));
 }
 
-/** A table of the page: {title, caption, name, csv}. */
-export function table({ name, title, caption, csv }) {
+/** The words of a cell, those that `links` knows as links. */
+function linkedWords(cell, links) {
+  return cell.split(" ").flatMap((word, place) => [place ? " " : "", links[word] ? element("a", { href: links[word] }, word) : word]);
+}
+
+/** A table of the page: {title, caption, name, csv}; `links` has the addresses of words in the first column. */
+export function table({ name, title, caption, csv, links = {} }) {
   const [columns, ...rows] = parsed(csv);
   const order = { column: null, descending: false };
   let words = "";
@@ -65,7 +70,8 @@ export function table({ name, title, caption, csv }) {
     const shown = order.column === null ? found : sorted(found, order.column, order.descending);
     body.replaceChildren(
       ...shown.slice(0, ROWS).map((row) =>
-        element("tr", {}, row.map((cell) => element("td", { class: Number.isNaN(Number(cell)) ? "word" : null }, cell))),
+        element("tr", {}, row.map((cell, place) =>
+          element("td", { class: Number.isNaN(Number(cell)) ? "word" : null }, place ? cell : linkedWords(cell, links)))),
       ),
     );
     const part = shown.length > ROWS ? `The first ${ROWS} of ${shown.length} rows` : `${shown.length} rows`;

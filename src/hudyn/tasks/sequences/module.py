@@ -1,7 +1,7 @@
 """Prediction of the next symbol of a formal language by a population of recurrent networks."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hudyn.arguments import NonNegative, Positive, checked
-from hudyn.kernels.dispatch import Kernel
+from hudyn.kernels.dispatch import Kernel, choose, optimizer_obstacle
 from hudyn.kernels.recurrent import Sequences, predictions, updates_by
 from hudyn.kernels.threads import share_out
 from hudyn.languages import Countable, HasStateNames
@@ -127,6 +127,21 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore what `on_save_checkpoint` kept."""
         self._state = tuple(checkpoint["stream_state"])
+
+    @property
+    def is_like_alone(self) -> bool:
+        """Whether the numba kernel makes the updates: it trains each member by itself."""
+        optimizer = self.make_optimizer(self.population.parameters())
+        return choose(self.kernel, self.population) == "numba" and optimizer_obstacle(optimizer) is None
+
+    def checkpoint_of(self, checkpoint: Mapping[str, Any], members: slice) -> dict[str, Any]:
+        """The part of the population's checkpoint that is about some members."""
+        of_members = super().checkpoint_of(checkpoint, members)
+        state = of_members["state_dict"]
+        for name, key in (("success", "solved"), ("snapshots", "vectors")):  # [times, members, ...] each
+            extra = state[f"{name}._extra_state"]
+            state[f"{name}._extra_state"] = extra | {key: extra[key][:, members].clone()}
+        return of_members | {"stream_state": [part[members].clone() for part in checkpoint["stream_state"]]}
 
     def make_updates(self, chunk: Sequences) -> Updates:
         """Make the chunk's updates, each on the next sequences."""
