@@ -154,3 +154,12 @@ def test_handset_networks_are_evaluated_and_not_trained(command, experiment, cla
     assert "updates" not in outcome.results["time"]
     if count:
         assert outcome.values("test/longest") == [pytest.approx(count, abs=0 if count == 100 else 2)]
+
+
+@pytest.mark.parametrize(("largest", "solved"), [(10, 1.0), (30, 0.0)])
+def test_networks_may_be_judged_beyond_the_words_of_their_language(command, largest, solved):
+    """The SRN counts up to 18."""
+    settings = [f"data.evaluation_max_n={largest}", "model.max_n=40", "data.evaluation_sequences=5", "~report.dynamics"]
+    outcome = command("experiment=srn_anbn_handset", *settings)
+    assert outcome.values("test/solved") == [solved]
+    assert f"up to n = {largest}" in outcome.results["page"]["answer"]

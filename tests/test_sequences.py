@@ -281,6 +281,7 @@ TAKEN = {False: COMMON | {"test/squared_error", "test/squared_error_floor", "tes
         (["data.language.ratios=[1,0]"], "data", "ratios: expected"),
         (["data.example=aabx"], "data.example", "symbol 4, after 'aab': expected a or b, got 'x'"),
         (["data.example=aabab"], "data.example", "symbol 4, after 'aab': expected b, got 'a'"),
+        (["data.evaluation_max_n=3"], "data", "evaluation_max_n: expected at least 4, the language's max_n, got 3"),
         (["data.language.max_n=100000"], "data.language.max_n", "GB for 64 members; this machine has"),
         (["model.network.alphabet_size=3"], "model.network", "expected alphabet_size 2, got 3"),
         (["model/network=net_lin"], "model.network", "expected a recurrent network"),

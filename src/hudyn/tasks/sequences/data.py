@@ -30,6 +30,8 @@ class SequenceDataModule(TaskData[Sequences]):
         stream: whether each update starts from the state in which the last one ended.
         evaluation_interval: updates between two evaluations.
         evaluation_sequences: number of sequences on which networks are scored; the same in every run.
+        evaluation_max_n: largest n of the words of a counting language on which ``test/solved`` is decided, such as one
+            beyond those that networks are trained on; None for the language's.
         example: text of the language that a report traces; one of the scored texts if None.
         updates_per_step: updates that one Lightning step makes; the result does not depend on it.
         members: size of the population; each member draws its own sequences.
@@ -50,6 +52,7 @@ class SequenceDataModule(TaskData[Sequences]):
         stream: bool = False,
         evaluation_interval: Positive = 1000,
         evaluation_sequences: Positive = 200,
+        evaluation_max_n: Positive | None = None,
         example: str | None = None,
         updates_per_step: Positive = 1000,
         members: Positive = 1,
@@ -63,8 +66,15 @@ class SequenceDataModule(TaskData[Sequences]):
                 language.read(example)
             except ValueError as error:
                 raise ArgumentError("example", str(error)) from error
+        self.evaluation_max_n = evaluation_max_n
         if isinstance(language, Countable):
-            _check_memory(language, words, batch_size, members)
+            self.evaluation_max_n = evaluation_max_n or language.max_n
+            if self.evaluation_max_n < language.max_n:
+                expected = f"expected at least {language.max_n}, the language's max_n"
+                raise ArgumentError("evaluation_max_n", f"{expected}, got {evaluation_max_n}")
+            _check_memory(language, self.evaluation_max_n, words, batch_size, members)
+        elif evaluation_max_n is not None:
+            raise ArgumentError("evaluation_max_n", "expected none: the language does not count")
         self.language = language
         self.example = example
         self.words = words
@@ -96,10 +106,11 @@ class SequenceDataModule(TaskData[Sequences]):
 
     @cached_property
     def pairs(self) -> ScoredTexts:
-        """All ordered pairs of words of a counting language, up to the longest word that is drawn."""
+        """Each word of a counting language with n up to `evaluation_max_n`, after each word of the language."""
         assert isinstance(self.language, Countable)
-        numbers = range(1, self.language.max_n + 1)
-        return ScoredTexts.of([self.language.annotate([one, other]) for one in numbers for other in numbers])
+        assert self.evaluation_max_n is not None
+        before, numbers = range(1, self.language.max_n + 1), range(1, self.evaluation_max_n + 1)
+        return ScoredTexts.of([self.language.annotate([one, other]) for one in before for other in numbers])
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -160,11 +171,11 @@ def _joined(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def _check_memory(language: Countable, words: int, batch_size: int, members: int) -> None:
+def _check_memory(language: Countable, evaluation_max_n: int, words: int, batch_size: int, members: int) -> None:
     """Raise ArgumentError where a block of sequences or all pairs of words would not fit into half of the memory."""
-    longest = language.max_n * sum(language.ratios)
+    longest = evaluation_max_n * sum(language.ratios)
     drawn = members * (BLOCK + batch_size) * words * 8
-    scored = language.max_n**2 * 2 * longest * (members * len(language.alphabet) * 16 + 64)
+    scored = language.max_n * evaluation_max_n * 2 * longest * (members * len(language.alphabet) * 16 + 64)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if max(drawn, scored) > memory / 2:
         raise ArgumentError(

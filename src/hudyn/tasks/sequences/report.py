@@ -90,7 +90,7 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
             }
         },
         story=Story(
-            answer=answer(language, results, study.module.max_n),
+            answer=answer(language, results, study.module.max_n, study.data.evaluation_max_n),
             figures=captions(figures, FIGURES),
             tables=captions(tables, TABLES),
         ),

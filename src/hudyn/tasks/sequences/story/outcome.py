@@ -17,17 +17,18 @@ def kinds(verdicts: Sequence[Verdict | None], solved: Sequence[float]) -> list[s
     ]
 
 
-def answer(language: Language, results: Mapping[str, Measure], most: int) -> str:
+def answer(language: Language, results: Mapping[str, Measure], most: int, judged: int | None = None) -> str:
     """The outcome of a run.
 
     Args:
         language: that the members were trained on.
         results: measures by name: ``test/solved``, ``test/excess`` and, for a counting language, ``test/longest``.
         most: where the search for N* ends.
+        judged: largest n on which ``test/solved`` was decided; None for the language's.
     """
     solved = results["test/solved"]
     if isinstance(language, Countable):
-        done = f"every determined symbol of {language_name(language)} up to n = {language.max_n}"
+        done = f"every determined symbol of {language_name(language)} up to n = {judged or language.max_n}"
         return f"{_share(solved, 'predict', done)}; {_how_far(results['test/longest'], most)}."
     done = "every legal symbol a higher probability than every illegal one"
     whose = "its" if len(solved) == 1 else "the median network's"
