@@ -24,7 +24,6 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 CHECK = ["experiment=check_sigmoid", "logger=none", "threads=1"]
 GRID = ["model.network.hidden_size=2,3,4,6", "optimizer.lr=0.001,0.002,0.004"]  # 12 jobs
-SEQUENCES = ["experiment=srn_anb2n", "logger=none", "threads=0", "~report.dynamics", "~report.evaluation"]
 BLOCKED, KILLED = 7, 2  # jobs of the grid: one that fails, one whose process is killed
 JOBS_IN_TURN = 30
 RUNS_ON_PAGE = 1000
@@ -59,7 +58,7 @@ def joblib(rounds: int) -> str:
 
 def fused(rounds: int) -> str:
     """192 jobs trained as one population, by a run of 192 members."""
-    settings = [*SEQUENCES, "trainer.max_steps=30000"]
+    settings = ["experiment=srn_anb2n", "logger=none"]
     sweep = ["-m", *settings, "members=1", "optimizer.lr=0.005,0.01,0.02", "seed=range(64)", "sweep=fused"]
     return ratio(sweep, [*settings, "members=192", "optimizer.lr=[0.005,0.01,0.02]"], rounds)
 

@@ -1,11 +1,13 @@
 """The scripts and styles of a page, put into it so that it opens without a network."""
 
 import re
+from functools import cache
 from importlib.resources import files
 
 IMPORT = re.compile(r"^import\s+\{[^}]*\}\s+from\s+\"\./([\w-]+)\.js\";\n", re.MULTILINE)
 
 
+@cache
 def script(entry: str) -> str:
     """One script of ``assets/<entry>.js`` and all that it imports, those first that others need.
 
@@ -26,6 +28,7 @@ def script(entry: str) -> str:
     return "\n".join(ordered.values()).replace("</script", "<\\/script")
 
 
+@cache
 def style() -> str:
     """The style of all pages."""
     return (files("hudyn.page") / "assets" / "page.css").read_text(encoding="utf-8")

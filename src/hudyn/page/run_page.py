@@ -6,6 +6,7 @@ import io
 import shlex
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def write_page(run: Run) -> None:
         file.write(page)
 
 
+@cache
 def environment() -> Environment:
     """Where the pages' templates are, with their filters."""
     found = Environment(loader=PackageLoader("hudyn.page", ""), autoescape=True, undefined=StrictUndefined)
