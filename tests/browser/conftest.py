@@ -57,15 +57,18 @@ class Page:
 
     Attributes:
         driver: selenium's.
+        width: of the window, in CSS pixels.
+        dark: whether the system's colours are dark.
     """
 
     def __init__(self, driver) -> None:
-        self.driver = driver
+        self.driver, self.width, self.dark = driver, 1280, False
 
-    def open(self, path: Path, width: int = 1280, dark: bool = False, scripts: bool = True) -> None:
-        """Open a file, at a width in CSS pixels, and wait until its scripts have run, if it has any."""
+    def open(self, path: Path, width: int | None = None, dark: bool | None = None, scripts: bool = True) -> None:
+        """Open a file, in a window of other looks if they are given, and wait until its scripts have run, if any."""
         from selenium.webdriver.support.ui import WebDriverWait
 
+        width, dark = width or self.width, self.dark if dark is None else dark
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
@@ -137,3 +140,11 @@ def page() -> Iterator[Page]:
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     yield Page(driver)
     driver.quit()
+
+
+@pytest.fixture(params=[(360, True), (768, False), (1280, True)], ids=["360 dark", "768 light", "1280 dark"])
+def window(request: pytest.FixtureRequest, page: Page) -> Iterator[None]:
+    """Windows of three widths, dark and light, in which every control is used."""
+    page.width, page.dark = request.param
+    yield
+    page.width, page.dark = 1280, False

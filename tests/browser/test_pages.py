@@ -1,10 +1,17 @@
 """The pages of runs in a real browser: no error, no request, everything readable, every control does something."""
 
+import gzip
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from .conftest import BRIEF
+from hudyn.page.run_page import write_page
+from hudyn.run.run import Run
+from hudyn.tasks.views import VIEW, as_file
+
+from .conftest import BRIEF, KMNIST
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +39,7 @@ def test_a_page_is_whole_and_readable(page, run, experiment):
             assert page.script("return [...document.images].filter((i) => !i.alt).length") == 0
 
 
+@pytest.mark.usefixtures("window")
 @pytest.mark.parametrize("experiment", ["srn_anb2n", "check_sigmoid"])
 def test_a_dot_of_the_population_is_a_member_that_the_page_shows(page, run, experiment):
     page.open(run(experiment) / "report.html")
@@ -46,6 +54,7 @@ def test_a_dot_of_the_population_is_a_member_that_the_page_shows(page, run, expe
     assert page.one("#population svg").get_attribute("aria-label") != before
 
 
+@pytest.mark.usefixtures("window")
 def test_the_course_of_training_is_played(page, run):
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -63,6 +72,7 @@ def test_the_course_of_training_is_played(page, run):
     assert page.one("#training svg").get_attribute("aria-label") != curve
 
 
+@pytest.mark.usefixtures("window")
 def test_tables_are_whole_sorted_filtered_and_saved(page, run):
     page.open(run("srn_anb2n") / "report.html")
     page.script("document.querySelector('#table-members').open = true")
@@ -80,6 +90,36 @@ def test_tables_are_whole_sorted_filtered_and_saved(page, run):
     link = page.one("#table-members a[download]")
     assert link.get_attribute("download") == "members.csv"
     assert link.get_attribute("href").startswith("data:text/csv")
+
+
+def replaced(content, old, new):
+    """JSON with each text `old` replaced."""
+    if isinstance(content, dict):
+        return {key: replaced(value, old, new) for key, value in content.items()}
+    if isinstance(content, list):
+        return [replaced(value, old, new) for value in content]
+    return new if content == old else content
+
+
+@pytest.mark.parametrize("experiment", ["check_sigmoid", "kmnist_conv"])
+def test_names_labels_and_data_are_shown_as_text(page, run, tmp_path, experiment):
+    """A tag, a table's heading and cell, a class, and a folder that would be elements, and run, if they were HTML."""
+    hostile = "<img src=x onerror=hacked=1>"
+    folder = Path(shutil.copytree(run(experiment), tmp_path / "<b>run"))
+    results = json.loads((folder / "results.json").read_text())
+    (folder / "results.json").write_text(json.dumps(replaced(results | {"tags": [hostile]}, "お o", hostile)))
+    table = folder / "tables" / "parameters.csv"
+    table.write_text(f"{hostile},layer\n{hostile},1\n")
+    with gzip.open(folder / VIEW, "rt", encoding="utf-8") as file:
+        view = replaced(json.load(file), "お o", hostile)
+    (folder / VIEW).write_bytes(as_file(view))
+    write_page(Run.open(folder))
+    page.open(folder / "report.html")
+    page.script("document.querySelectorAll('details').forEach((node) => (node.open = true))")
+    assert page.script("return window.hacked") is None
+    assert page.errors == []
+    assert page.requests == []
+    assert page.one("body").text.count(hostile) >= 2
 
 
 def test_all_that_is_folded_is_printed(page, run):
@@ -103,3 +143,52 @@ def test_a_page_without_scripts_tells_what_it_can(page, run):
     assert "srn_anb2n" in text
     assert "need JavaScript" in text
     assert "test/solved" in text
+
+
+def test_the_assignment_s_page(page, run, tmp_path_factory):
+    """Made of what is there; it says what is missing."""
+    import shutil
+    import subprocess
+    import sys
+
+    from .conftest import ROOT
+
+    outputs = tmp_path_factory.mktemp("outputs")
+    for experiment in (
+        "srn_anb2n",
+        "lstm_anb2nc3n",
+        "check_sigmoid",
+        *(["kmnist_conv"] if (KMNIST / "KMNIST").is_dir() else []),
+    ):
+        shutil.copytree(run(experiment), outputs / experiment / "run")
+    done = subprocess.run([sys.executable, ROOT / "report.py", f"assignment={outputs}"], capture_output=True, text=True)
+    assert (outputs / "assignment.html").is_file(), done.stderr
+    for width in (360, 1280):
+        page.open(outputs / "assignment.html", width, dark=width == 360, scripts=False)
+        assert page.errors == []
+        assert page.requests == []
+        assert page.script("return document.documentElement.scrollWidth") <= width
+    text = page.one("body").text
+    assert all(f"Part {part}" in text for part in (1, 2, 3))
+    assert "python train.py experiment=kmnist_lin" in text
+
+
+def test_runs_are_compared(page, run, tmp_path):
+    import subprocess
+    import sys
+
+    from .conftest import ROOT
+
+    runs = [f"run={run(experiment)}" for experiment in ("srn_anb2n", "lstm_anb2nc3n")]
+    done = subprocess.run([sys.executable, ROOT / "report.py", *runs], cwd=tmp_path, capture_output=True, text=True)
+    (written,) = tmp_path.glob("**/comparison.html")
+    assert done.returncode == 0, done.stderr
+    for width in (360, 1280):
+        page.open(written, width, dark=width == 360)
+        assert page.errors == []
+        assert page.requests == []
+        assert page.script("return document.documentElement.scrollWidth") <= width
+    curves = page.one("#curves svg.chart").get_attribute("aria-label")
+    page.put(page.named("Measure"), "train/loss")
+    assert page.one("#curves svg.chart").get_attribute("aria-label") != curves
+    assert len(page.all("#curves .curve")) == 2

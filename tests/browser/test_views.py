@@ -4,9 +4,7 @@ import re
 
 import pytest
 
-from .conftest import KMNIST
-
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("window")]
 
 
 def keys(page, node, *names):
@@ -235,52 +233,3 @@ def test_a_character_is_drawn_and_named(page, run):
     page.driver.execute_async_script("setTimeout(arguments[0], 600)")
     assert page.one("#work .bars").text != drawn
     assert pixels(page, maps) != lit
-
-
-def test_the_assignment_s_page(page, run, tmp_path_factory):
-    """Made of what is there; it says what is missing."""
-    import shutil
-    import subprocess
-    import sys
-
-    from .conftest import ROOT
-
-    outputs = tmp_path_factory.mktemp("outputs")
-    for experiment in (
-        "srn_anb2n",
-        "lstm_anb2nc3n",
-        "check_sigmoid",
-        *(["kmnist_conv"] if (KMNIST / "KMNIST").is_dir() else []),
-    ):
-        shutil.copytree(run(experiment), outputs / experiment / "run")
-    done = subprocess.run([sys.executable, ROOT / "report.py", f"assignment={outputs}"], capture_output=True, text=True)
-    assert (outputs / "assignment.html").is_file(), done.stderr
-    for width in (360, 1280):
-        page.open(outputs / "assignment.html", width, dark=width == 360, scripts=False)
-        assert page.errors == []
-        assert page.requests == []
-        assert page.script("return document.documentElement.scrollWidth") <= width
-    text = page.one("body").text
-    assert all(f"Part {part}" in text for part in (1, 2, 3))
-    assert "python train.py experiment=kmnist_lin" in text
-
-
-def test_runs_are_compared(page, run, tmp_path):
-    import subprocess
-    import sys
-
-    from .conftest import ROOT
-
-    runs = [f"run={run(experiment)}" for experiment in ("srn_anb2n", "lstm_anb2nc3n")]
-    done = subprocess.run([sys.executable, ROOT / "report.py", *runs], cwd=tmp_path, capture_output=True, text=True)
-    (written,) = tmp_path.glob("**/comparison.html")
-    assert done.returncode == 0, done.stderr
-    for width in (360, 1280):
-        page.open(written, width, dark=width == 360)
-        assert page.errors == []
-        assert page.requests == []
-        assert page.script("return document.documentElement.scrollWidth") <= width
-    curves = page.one("#curves svg.chart").get_attribute("aria-label")
-    page.put(page.named("Measure"), "train/loss")
-    assert page.one("#curves svg.chart").get_attribute("aria-label") != curves
-    assert len(page.all("#curves .curve")) == 2
