@@ -1,5 +1,6 @@
 """Runs a job: the only one of a checked command line, which Hydra composes, or one of a sweep."""
 
+import gc
 import os
 import sys
 import traceback
@@ -80,6 +81,7 @@ def run_job(config: DictConfig) -> float | None:
         if run.status not in FINISHED:
             say(f"job {number} of {len(sweep)}: {sweep.label(number)}")
             _run_or_continue(run, config, number)
+            gc.collect()  # a job leaves few but large objects that refer to themselves
     write_results(Sweep.at(folder.parent, config.objective), always=False)
     if run.status == "failed":
         return float("nan")
