@@ -52,7 +52,7 @@ def ratio(one: list[str], other: list[str], rounds: int) -> str:
 
 def joblib(rounds: int) -> str:
     """12 jobs on all cores by joblib, by the same one after another."""
-    sweep = ["-m", *CHECK, *GRID, "members=64", "trainer.max_steps=20000", "~report.evaluation"]
+    sweep = ["-m", *CHECK, *GRID, "members=256", "trainer.max_steps=100000"]
     return ratio([*sweep, "hydra/launcher=joblib"], sweep, rounds)
 
 
