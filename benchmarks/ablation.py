@@ -24,7 +24,7 @@ HEADING = (
     "solved at the end (95 % interval)",
     "N\\*, at most 200: smallest, median, number below 65",
 )
-NO_STOPPING = ("callbacks=default", "~callbacks.early_stopping")
+NO_STOPPING = ("callbacks=default", "~callbacks.early_stopping", "data.evaluation_interval=30000")
 FAR = 65  # the N* that every network of lstm_anbn_long is meant to reach
 QUICK = ("~report.dynamics", "~report.evaluation", "logger=none", "threads=0", "seed=100")
 
@@ -73,7 +73,7 @@ RECIPES = {
             "learning rate 3": ["optimizer.lr=3"],
             "no weight decay": ["optimizer.weight_decay=0"],
         },
-        settings=["model.max_n=200"],
+        settings=["model.max_n=200", "trainer.max_steps=30000"],
         counts=True,
     ),
 }
