@@ -70,11 +70,15 @@ class Census:
     cycles: tuple[Enclosure, ...]
     undecided: dict[int, Interval]
 
+    def left(self, period: int) -> np.ndarray:
+        """Centres of the boxes of a period that stay undecided, [boxes, units]."""
+        return self.undecided[period].mid
+
     def describe(self, symbol: str) -> str:
         """What is proved, in words."""
         parts = []
         for period, found, name in ((1, self.points, "fixed point"), (2, self.cycles, "2-cycle")):
-            left = len(self.undecided[period].mid)
+            left = len(self.left(period))
             parts.append(f"{'at least' if left else 'exactly'} {len(found)} {name}{'s' * (len(found) != 1)}")
             parts[-1] += f" ({left} boxes undecided)" if left else ""
         return f"{symbol} has {' and '.join(parts)}"
