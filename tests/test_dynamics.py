@@ -10,6 +10,7 @@ import torch
 from hudyn.errors import HudynError
 from hudyn.languages import Counting
 from hudyn.networks import CountingLSTM
+from hudyn.proof.verify import main
 from hudyn.tasks.sequences import report_dynamics
 
 from .test_train import rows
@@ -85,6 +86,21 @@ def test_the_reber_automaton_set_by_hand_is_found_and_learnt(command):
     assert found["kinds"] == []
     assert found["words"][-1].startswith("By L*, 7 states: equivalent to the language's own")
     assert "fork" in (outcome.folder / "tables/automaton.mmd").read_text()
+
+
+def test_what_is_proved_is_told_and_can_be_checked(command, monkeypatch, capsys):
+    outcome = command("experiment=srn_reber_handset", "report.dynamics.proof=true")
+    assert outcome.status == 0, outcome.err
+    found = told(outcome)
+    assert found["members"][0]["certificate"] == "proved"
+    assert any(sentence.startswith("Proved: ") for sentence in found["words"])
+    assert rows(outcome.folder / "tables/mechanisms.csv")[0]["certificate"] == "proved"
+    assert {row["symbol"] for row in rows(outcome.folder / "tables/census.csv")} <= set("BTPSXVE")
+    monkeypatch.setattr("sys.argv", ["hudyn-verify", str(outcome.folder / "tables/certificate.json")])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == "member 0: proved\n"
 
 
 def test_untrained_networks_are_told_to_be_none_of_it(command):

@@ -22,6 +22,9 @@ from hudyn.metrics.longest import longest as measure_longest
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.population import Population
+from hudyn.proof.census import Census, census
+from hudyn.proof.certificate import Certificate, Task, certify
+from hudyn.proof.jets import provable
 
 TEXTS, WORDS_PER_TEXT = 200, 5  # enough to visit every state of the languages of this project
 REQUIRED = ("alphabet_size", "hidden_size", "output", "initial_state", "from_input", "step", "run")
@@ -32,7 +35,8 @@ class Analysis:
     """How one network predicts one language. Every part is computed when it is first asked for, and then kept.
 
     A part for which the language does not qualify is None: `counters` and `verdict` need a `Countable` language,
-    `language_automaton`, `difference` and `equivalent` one that `HasAutomaton`.
+    `language_automaton`, `difference`, `equivalent` and `certificate` one that `HasAutomaton`. `census` and
+    `certificate` need an SRN, an LSTM or a GRU.
 
     Attributes:
         network: a copy of the network, on the CPU.
@@ -74,6 +78,20 @@ class Analysis:
     def fixed_points(self) -> Mapping[str, tuple[FixedPoint, ...]]:
         """The isolated fixed points under each symbol, those nearest to visited states first."""
         return {symbol: symbol_map.fixed_points for symbol, symbol_map in self.maps.items()}
+
+    @cached_property
+    def census(self) -> Mapping[str, Census] | None:
+        """How many fixed points and 2-cycles each symbol's map has, proved."""
+        if not provable(self.network):
+            return None
+        return {symbol: census(self.network, place) for place, symbol in enumerate(self.language.alphabet)}
+
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """Whether the network predicts what it must on every word, of whatever length: proved, refuted or open."""
+        if self.language_automaton is None or not provable(self.network):
+            return None
+        return certify(self.network, Task.of(self.language_automaton, isinstance(self.language, Countable)))
 
     @cached_property
     def _extraction(self) -> Extraction:
@@ -156,7 +174,10 @@ class Analysis:
         return "\n".join([f"{self.heading}, on {type(self.language).__name__}:", *self.explanation])
 
     def __repr__(self) -> str:
-        parts = "fixed_points, maps, automaton, difference, equivalent, counters, verdict, trajectories, explanation"
+        parts = (
+            "fixed_points, maps, census, automaton, difference, equivalent, certificate, counters, verdict, "
+            "trajectories, explanation"
+        )
         return f"<Analysis of {self.heading}, on {type(self.language).__name__}: {parts}; print it for its explanation>"
 
 

@@ -1,9 +1,10 @@
 """The report on how the members of a population work: verdicts, fixed points, automata and counters."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -66,7 +67,11 @@ class Member(NamedTuple):
 
 
 def report_dynamics(
-    study: SequenceStudy, animation: bool = False, draw_unsolved: bool = False, learner: NeedsAALpy = False
+    study: SequenceStudy,
+    animation: bool = False,
+    draw_unsolved: bool = False,
+    learner: NeedsAALpy = False,
+    proof: bool = False,
 ) -> Artifacts:
     """Describe how every member works: verdicts, fixed points, automata, counters.
 
@@ -76,6 +81,8 @@ def report_dynamics(
             too, if it has two hidden units.
         draw_unsolved: whether to draw networks that do not solve the task too.
         learner: whether to learn the best member's automaton by L* too (Angluin 1987), if the language has one.
+        proof: whether to prove or refute that each member is right on every word, of whatever length, and how many
+            fixed points each symbol's map has; seconds a member.
 
     Raises:
         HudynError: a member that cannot be analysed; `learner` is true, and AALpy is not installed.
@@ -87,6 +94,8 @@ def report_dynamics(
     sentences = [*_sentences_on_all(members, best, shares), *best.analysis.explanation]
     if learner:
         sentences += _learned(best.analysis)
+    if proof:
+        sentences += _proved(members, best)
     machine = best.analysis.automaton.machine
     figures: dict[str, Drawn] = {}
     files: dict[str, Content] = {"tables/automaton.dot": dot(machine), "tables/automaton.mmd": mermaid(machine)}
@@ -98,14 +107,16 @@ def report_dynamics(
                 prefix = f"exemplar_{str(share.kind).replace(' ', '_')}_"
                 figures |= _mechanism_figures(members[share.exemplar], prefix)
         files |= _files(best, networks, updates, animation)
-    tables = _tables(members, best)
+    tables = _tables(members, best, proof)
+    if proof:
+        files["tables/certificate.json"] = _certificates(members)
     who = "The network" if len(members) == 1 else f"The best network, seed {best.seed},"
     return Artifacts(
         tables=tables,
         figures=figures,
         files=files,
         words={"dynamics": "\n\n".join(sentences)},
-        summary={"dynamics": _summary(members, best, shares, sentences)},
+        summary={"dynamics": _summary(members, best, shares, sentences, proof)},
         story=Story(
             how=how(best.analysis, who),
             kinds=kinds([member.analysis.verdict for member in members], solved),
@@ -163,8 +174,38 @@ def _learned(analysis: Analysis) -> list[str]:
     return [learned.note, f"By L*, {len(learned.machine)} states: {comparison}."]
 
 
+def _proved(members: Sequence[Member], best: Member) -> list[str]:
+    """What is proved, in sentences."""
+    sentences = []
+    found = [member.analysis.certificate.status for member in members if member.analysis.certificate]
+    if len(found) > 1:
+        sentences.append(
+            f"Of {len(found)} networks, {found.count('proved')} are proved right on every word, of whatever length, "
+            f"{found.count('refuted')} are refuted by a word on which they err, and {found.count('open')} stay open."
+        )
+    if best.analysis.certificate:
+        sentences.append(str(best.analysis.certificate))
+    if best.analysis.census:
+        parts = [census.describe(symbol) for symbol, census in best.analysis.census.items()]
+        sentences.append(f"By proof, the map of {'; that of '.join(parts)}.")
+    return sentences
+
+
+def _certificates(members: Sequence[Member]) -> str:
+    """The certificates as plain numbers, for `hudyn-verify`."""
+    found = [(member.key, member.analysis.certificate) for member in members if member.analysis.certificate]
+    return json.dumps(
+        {
+            "members": [
+                key | {"status": one.status, "word": one.word, "obstacle": one.obstacle} | (one.record or {})
+                for key, one in found
+            ]
+        }
+    )
+
+
 def _summary(
-    members: Sequence[Member], best: Member, shares: Sequence[Share], sentences: Sequence[str]
+    members: Sequence[Member], best: Member, shares: Sequence[Share], sentences: Sequence[str], proof: bool
 ) -> dict[str, object]:
     """The part of results.json."""
     analyses, machine = [member.analysis for member in members], best.analysis.language_automaton
@@ -185,20 +226,32 @@ def _summary(
                 "differs": None if analysis.difference is None else str(analysis.difference),
                 "purity": analysis.automaton.purity,
             }
+            | (_certificate(analysis) if proof else {})
             for member, analysis in zip(members, analyses, strict=True)
         ],
     }
 
 
-def _tables(members: Sequence[Member], best: Member) -> dict[str, Table]:
+def _certificate(analysis: Analysis) -> dict[str, Any]:
+    """Cells on the certificate."""
+    found = analysis.certificate
+    return {"certificate": found.status, "errs_after": found.word} if found else {}
+
+
+def _tables(members: Sequence[Member], best: Member, proof: bool) -> dict[str, Table]:
     units = [name.replace(" ", "_") for name in best.analysis.network.unit_names]
     values = [f"{part}_{place}" for place in range(1, len(units) + 1) for part in ("eigenvalue", "imaginary")]
     fixed_points = [row for member in members for row in _fixed_point_rows(member, [*units, *values])]
     columns = ["member", "seed", "symbol", "period", "kind", "residual", *units, *values]
     tables = {
-        "mechanisms": Table([_mechanism_row(member) for member in members]),
+        "mechanisms": Table(
+            [{**_mechanism_row(member), **(_certificate(member.analysis) if proof else {})} for member in members]
+        ),
         "fixed_points": Table(fixed_points, columns),
     }
+    if proof:
+        rows = [row for member in members for row in _census_rows(member, units)]
+        tables["census"] = Table(rows, ["member", "seed", "symbol", "period", "exactly", "eigenvalues", *units])
     language = best.analysis.language
     if isinstance(language, Countable):
         counting = [(member.key, member.analysis.counters) for member in members if member.analysis.counters]
@@ -231,6 +284,22 @@ def _fixed_point_rows(member: Member, columns: Sequence[str]) -> list[Row]:
             values = [float(part) for value in point.eigenvalues for part in (value.real, value.imag)]
             cells = dict(zip(columns, [*point.state.tolist(), *values], strict=True))
             rows.append(row | {"residual": point.residual} | cells)
+    return rows
+
+
+def _census_rows(member: Member, units: Sequence[str]) -> list[Row]:
+    """A row for each fixed point and 2-cycle that is proved."""
+    rows: list[Row] = []
+    for symbol, census in (member.analysis.census or {}).items():
+        for found in (*census.points, *census.cycles):
+            discs = zip(found.eigenvalues, found.errors, strict=True)
+            row = member.key | {
+                "symbol": symbol,
+                "period": found.period,
+                "exactly": int(not len(census.left(found.period))),
+            }
+            row["eigenvalues"] = " ".join(f"{value:.6g}±{error:.1g}" for value, error in discs)
+            rows.append(row | dict(zip(units, found.states.mid[0].tolist(), strict=True)))
     return rows
 
 

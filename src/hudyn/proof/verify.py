@@ -1,0 +1,218 @@
+"""hudyn-verify: check certificates that networks are right on every word, from the numbers in the file alone.
+
+It needs Python's standard library only and shares no code with the search. Every operation is rounded outward; tanh
+comes from `decimal`, whose exp is correctly rounded. What is proved is told in `hudyn.proof.certificate`.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from decimal import Context, Decimal
+from math import inf, isfinite, nextafter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+DIGITS = Context(prec=24)
+MARGIN = 1e-20  # more than tanh can be wrong with 24 digits
+SMALL = 1e-30  # below this, single precision may lose a number
+UNITS = {"real": 2.0**-52, "single": 2.0**-23}  # rounding of the network's arithmetic that is covered
+ACTIVATION = 4  # units by which an activation function may be wrong
+_Bounds = tuple[float, float]
+
+
+class _Value(NamedTuple):
+    """A number that depends on variables between -1 and 1: its value at 0, its derivatives, its range."""
+
+    centre: _Bounds
+    slopes: list[_Bounds]
+    range: _Bounds
+
+
+def _add(one: _Bounds, other: _Bounds) -> _Bounds:
+    return nextafter(one[0] + other[0], -inf), nextafter(one[1] + other[1], inf)
+
+
+def _times(one: _Bounds, other: _Bounds) -> _Bounds:
+    products = one[0] * other[0], one[0] * other[1], one[1] * other[0], one[1] * other[1]
+    return nextafter(min(products), -inf), nextafter(max(products), inf)
+
+
+def _size(bounds: _Bounds) -> float:
+    return max(-bounds[0], bounds[1])
+
+
+def _widened(bounds: _Bounds, by: float) -> _Bounds:
+    return _add(bounds, (-nextafter(by, inf), nextafter(by, inf)))
+
+
+def _combined(weights: Sequence[float], parts: Sequence[_Bounds]) -> _Bounds:
+    low = high = 0.0
+    for w, (a, b) in zip(weights, parts, strict=True):
+        a, b = (w * a, w * b) if w >= 0 else (w * b, w * a)
+        low, high = nextafter(low + nextafter(a, -inf), -inf), nextafter(high + nextafter(b, inf), inf)
+    return low, high
+
+
+def _tanh_bounds(bounds: _Bounds) -> _Bounds:
+    ends = []
+    for x in bounds:
+        power = DIGITS.exp(DIGITS.multiply(Decimal(max(-40.0, min(40.0, x))), Decimal(2)))
+        y = float(DIGITS.subtract(Decimal(1), DIGITS.divide(Decimal(2), DIGITS.add(power, Decimal(1)))))
+        ends.append(_widened((y, y), MARGIN))
+    return max(nextafter(ends[0][0], -inf), -1.0), min(nextafter(ends[1][1], inf), 1.0)
+
+
+class _Network:
+    """The map of the state that each symbol defines, with the rounding error of the network's arithmetic."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.weights, self.unit = record["parameters"], UNITS[record["arithmetic"]]
+        self.units = len(self.weights["hidden_weight"][0])
+        self.activation = {"tanh_srn": self.tanh, "relu_srn": self.relu}.get(record["cell"], lambda value: value)
+        self.read = {"lstm": self.lstm, "gru": self.gru}.get(record["cell"], self.srn)
+
+    def value(self, centre: _Bounds, slopes: list[_Bounds], other: _Bounds, units: float) -> _Value:
+        centre, other = (_widened(part, units * self.unit * (_size(part) + SMALL)) for part in (centre, other))
+        low, high = _widened(centre, _combined([1.0] * len(slopes), [(0.0, _size(slope)) for slope in slopes])[1])
+        if not (isfinite(low) and isfinite(high)):
+            raise ValueError("some number is too large, or is not a number")
+        return _Value(centre, slopes, (max(low, other[0]), min(high, other[1])))
+
+    def linear(self, weights: Sequence[float], values: Sequence[_Value], *terms: float) -> _Value:
+        error = sum(abs(w) * _size(value.range) for w, value in zip(weights, values, strict=True))
+        error = (len(weights) + len(terms)) * self.unit * (error + sum(map(abs, terms)) + SMALL) * (1 + 1e-9)
+        centre, *slopes, range_ = (
+            _combined(weights, part) for part in zip(*((v.centre, *v.slopes, v.range) for v in values), strict=True)
+        )
+        for term in terms:
+            centre, range_ = _add(centre, (term, term)), _add(range_, (term, term))
+        return self.value(_widened(centre, error), slopes, _widened(range_, error), 0)
+
+    def product(self, one: _Value, other: _Value) -> _Value:
+        slopes = [
+            _add(_times(one.range, b), _times(other.range, a)) for a, b in zip(one.slopes, other.slopes, strict=True)
+        ]
+        return self.value(_times(one.centre, other.centre), slopes, _times(one.range, other.range), 1)
+
+    def tanh(self, one: _Value) -> _Value:
+        y = _tanh_bounds(one.range)
+        far, near = min(_size(y), 1.0), max(y[0], -y[1], 0.0)
+        slope = _add(
+            (1.0, 1.0), _times((-far, -near), (near, far))
+        )  # of all products, -far² and -near² are the extremes
+        return self.value(_tanh_bounds(one.centre), [_times(slope, part) for part in one.slopes], y, ACTIVATION)
+
+    def logistic(self, one: _Value) -> _Value:
+        y = self.linear([0.5], [self.tanh(self.linear([0.5], [one]))], 0.5)
+        return self.value(y.centre, y.slopes, y.range, ACTIVATION)
+
+    def net(self, row: int, symbol: int, hidden: Sequence[_Value]) -> _Value:
+        w = self.weights
+        return self.linear(w["hidden_weight"][row], hidden, w["input_weight"][row][symbol], w["bias"][row])
+
+    def relu(self, one: _Value) -> _Value:
+        slope = float(one.range[0] > 0), float(one.range[1] >= 0)
+        centre, range_ = ((max(part[0], 0.0), max(part[1], 0.0)) for part in (one.centre, one.range))
+        return self.value(centre, [_times(slope, part) for part in one.slopes], range_, 0)
+
+    def srn(self, symbol: int, state: list[_Value]) -> list[_Value]:
+        return [self.activation(self.net(row, symbol, state)) for row in range(self.units)]
+
+    def lstm(self, symbol: int, state: list[_Value]) -> list[_Value]:
+        cells, hidden = [], []
+        for unit, old in enumerate(state[self.units :]):
+            to = [self.net(block * self.units + unit, symbol, state[: self.units]) for block in range(4)]
+            see = [row[unit] for row in self.weights.get("peepholes", [[0.0] * self.units] * 3)]
+            gates = [self.logistic(self.linear([1.0, see[gate]], [to[gate], old])) for gate in (0, 1)]
+            new = self.linear([1.0] * 2, [self.product(gates[1], old), self.product(gates[0], self.tanh(to[2]))])
+            output = self.logistic(self.linear([1.0, see[2]], [to[3], new]))
+            cells.append(new)
+            hidden.append(self.product(output, self.tanh(new)))
+        return hidden + cells
+
+    def gru(self, symbol: int, state: list[_Value]) -> list[_Value]:
+        w, after = self.weights, []
+        for unit, old in enumerate(state):
+            row = 2 * self.units + unit
+            reset, update = (self.logistic(self.net(r, symbol, state)) for r in (unit, self.units + unit))
+            seen = self.product(reset, self.linear(w["hidden_weight"][row], state, w["candidate_bias"][unit]))
+            candidate = self.tanh(self.linear([1.0], [seen], w["input_weight"][row][symbol], w["bias"][row]))
+            fresh = self.product(self.linear([-1.0], [update], 1.0), candidate)
+            after.append(self.linear([1.0] * 2, [fresh, self.product(update, old)]))
+        return after
+
+
+def _defect(one: dict[str, Any]) -> float:
+    """A bound of the norm of 1 - inverse · axes."""
+    columns = [[(x, x) for x in column] for column in zip(*one["axes"], strict=True)]
+    product = [[_combined(row, column) for column in columns] for row in one["inverse"]]
+    errors = [[_size(_add(x, (-float(i == j),) * 2)) for j, x in enumerate(row)] for i, row in enumerate(product)]
+    return max(map(sum, errors)) * (1 + 1e-9)
+
+
+def check(record: dict[str, Any]) -> None:
+    """Raise ValueError unless the network is proved right on every word of the automaton."""
+    weights, sets, alphabet = record["parameters"], record["sets"], range(len(record["alphabet"]))
+    network, defects = _Network(record), [_defect(one) for one in sets]
+    readout = list(zip(weights["output.weight"], weights["output.bias"], strict=True))
+
+    def holds(place: int, state: list[_Value]) -> bool:
+        off = [_add(value.centre, (-at, -at)) for value, at in zip(state, sets[place]["centre"], strict=True)]
+        parts = [off, *zip(*(value.slopes for value in state), strict=True)]
+        reach = max(sum(_size(_combined(row, part)) for part in parts) for row in sets[place]["inverse"])
+        return reach * (1 + 1e-9) + defects[place] <= 1
+
+    def follow(before: int, state: list[_Value], path: tuple[int, ...]) -> None:
+        here = record["states"][before]
+        if here["targets"] and len(here["targets"]) != len(here["legal"]):
+            raise ValueError(f"state {before} lacks a transition of a legal symbol")
+        for symbol, target in zip(here["legal"], here["targets"], strict=False):
+            where = f"after {record['alphabet'][symbol]} into state {target}"
+            after, there = network.read(symbol, state), record["states"][target]
+            logits = [network.linear(row, after[: network.units], bias) for row, bias in readout if there["asked"]]
+            for one in there["legal"] if there["asked"] else ():
+                for other in set(alphabet) - set(there["legal"]):
+                    if not network.linear([1.0, -1.0], [logits[one], logits[other]]).range[0] > 0:
+                        raise ValueError(f"{where}: it is not proved that {record['alphabet'][one]} is likelier")
+            own = [place for place, held in enumerate(sets) if held["state"] == target]
+            if own and not any(holds(place, after) for place in own):
+                raise ValueError(f"{where}: no set is proved to hold the network's states")
+            if not own:
+                if target in path:
+                    raise ValueError(f"{where}: a cycle of the automaton goes through no set")
+                follow(target, after, (*path, target))
+
+    def divide(one: dict[str, Any], cells: Any, middle: list[float], half: list[float]) -> None:
+        if cells is not None:
+            axis, *parts = cells
+            half = [h / 2 if place == axis else h for place, h in enumerate(half)]
+            for side, part in zip((-1, 1), parts, strict=True):
+                divide(one, part, [m + side * half[axis] * (k == axis) for k, m in enumerate(middle)], half)
+            return
+        shift = [_combined(row, [(m, m) for m in middle]) for row in one["axes"]]
+        centre = [_add((at, at), by) for at, by in zip(one["centre"], shift, strict=True)]
+        spread = [[_times((a, a), (h, h)) for a, h in zip(row, half, strict=True)] for row in one["axes"]]
+        follow(
+            one["state"], [network.value(*both, (-1e300, 1e300), 0) for both in zip(centre, spread, strict=True)], ()
+        )
+
+    begun = [_Value((x, x), [], (x, x)) for x in weights.get("initial_hidden", [0.0] * len(record["units"]))]
+    follow(0, list(map(network.activation, begun)), ())
+    for one in sets:
+        divide(one, one["cells"], [0.0] * len(begun), [1.0] * len(begun))
+
+
+def main() -> None:
+    """Check every certificate of a file that claims a proof."""
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: hudyn-verify <run>/tables/certificate.json")
+    refused = False
+    for record in json.loads(Path(sys.argv[1]).read_text())["members"]:
+        told = record["status"]
+        if told == "proved":
+            try:
+                check(record)
+            except (ArithmeticError, LookupError, ValueError, TypeError, RecursionError) as error:
+                told, refused = f"REFUSED: {error}", True
+        print(f"member {record['member']}: {told}")
+    sys.exit(int(refused))

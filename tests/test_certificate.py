@@ -1,0 +1,164 @@
+"""Certificates for every word: proved, refuted or open, and refused by the checker when they are damaged."""
+
+import copy
+import json
+
+import pytest
+import torch
+
+from hudyn.languages import Countable, Counting, FiniteState
+from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
+from hudyn.proof.certificate import Task, certify
+from hudyn.proof.verify import check, main
+
+from .test_handset import table
+
+
+def task_of(language, joined=True):
+    return Task.of(language.automaton(joined), isinstance(language, Countable))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """As runs of small networks have."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+REBER, ANBN = FiniteState(**table("reber")), Counting([1, 1])
+
+
+@pytest.fixture(scope="module")
+def reber():
+    return certify(AutomatonSRN(**table("reber")), task_of(REBER)).record
+
+
+@pytest.fixture(scope="module")
+def counter():
+    return certify(CountingSRN(4), task_of(ANBN)).record
+
+
+def test_networks_set_by_hand_are_proved_and_checked(reber, counter):
+    check(reber)
+    check(counter)
+    once = certify(CountingLSTM(4), task_of(ANBN, joined=False))
+    assert once.status == "proved"
+    check(once.record)
+
+
+def test_a_counter_whose_rounding_adds_up_is_neither_proved_nor_refuted():
+    found = certify(CountingLSTM(1), task_of(Counting([1, 1], 1)))
+    assert found.status == "open"
+    assert "grow without end" in str(found)
+
+
+def test_a_network_that_errs_is_refuted_by_the_shortest_word():
+    network = AutomatonSRN(**table("reber"))
+    network.output.bias.data[REBER.alphabet.index("E")] += 200
+    found = certify(network, task_of(REBER))
+    assert (found.status, found.word, found.record) == ("refuted", "B", None)
+    logits = network.run(torch.tensor([[REBER.alphabet.index("B")]])).logits[0, -1]
+    assert REBER.alphabet[int(logits.argmax())] == "E"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: SRN(2, 3, "relu"), lambda: GRU(2, 2), lambda: LSTM(2, 2), lambda: LSTM(2, 2, peepholes=True)]
+)
+def test_search_and_checker_agree_on_every_cell(make):
+    """A language whose words are all alike, a then b, which a bias alone and the last symbol decide."""
+    torch.manual_seed(0)
+    network, language = (
+        make(),
+        FiniteState({"s": [{"symbol": "a", "to": "t"}], "t": [{"symbol": "b", "to": "e"}]}, "s", "e"),
+    )
+    for parameter in network.parameters():
+        parameter.data *= 0.3
+    network.input_weight.data[..., 0] += 1
+    network.input_weight.data[..., 1] -= 1
+    states = network.run(torch.tensor([[0, 1] * 20])).hidden[0, -2:].detach()
+    network.output.weight.data[:] = torch.stack([states[1] - states[0], states[0] - states[1]])
+    network.output.bias.data[:] = -(network.output.weight.data @ states.mean(dim=0))
+    found = certify(network, task_of(language))
+    assert found.status == "proved"
+    check(found.record)
+
+
+def damaged(record, change):
+    other = copy.deepcopy(record)
+    change(other)
+    return other
+
+
+def first_set(record):
+    return record["sets"][0]
+
+
+DAMAGES = {
+    "a set moved": lambda r: first_set(r)["centre"].__setitem__(0, first_set(r)["centre"][0] + 0.01),
+    "a set moved far": lambda r: first_set(r)["centre"].__setitem__(1, 5.0),
+    "a set that is not a number": lambda r: first_set(r)["centre"].__setitem__(0, float("nan")),
+    "an infinite set": lambda r: first_set(r)["axes"][0].__setitem__(0, float("inf")),
+    "sets removed": lambda r: r["sets"].clear(),
+    "a set of another state": lambda r: first_set(r).update(state=1),
+    "axes shrunk": lambda r: first_set(r).update(axes=[[x * 1e-9 for x in row] for row in first_set(r)["axes"]]),
+    "axes singular": lambda r: first_set(r).update(axes=[[0.0 for _ in row] for row in first_set(r)["axes"]]),
+    "a wrong inverse": lambda r: first_set(r).update(inverse=[[0.0 for _ in row] for row in first_set(r)["inverse"]]),
+    "axes grown": lambda r: first_set(r).update(axes=[[x * 1e4 for x in row] for row in first_set(r)["axes"]]),
+    "an axis missing": lambda r: first_set(r)["axes"].pop(),
+    "cells malformed": lambda r: first_set(r).update(cells=[0, None]),
+    "a transition dropped": lambda r: r["states"][1]["targets"].pop(),
+    "a transition moved": lambda r: r["states"][1]["targets"].__setitem__(0, 0),
+    "a state that is not there": lambda r: r["states"][1]["targets"].__setitem__(0, 99),
+    "another symbol legal": lambda r: r["states"][1].update(legal=[0]),
+    "weights of the readout changed": lambda r: r["parameters"]["output.bias"].__setitem__(0, 99.0),
+    "a recurrent weight changed": lambda r: r["parameters"]["hidden_weight"][1].__setitem__(0, -99.0),
+    "a bias changed": lambda r: r["parameters"]["bias"].__setitem__(1, 99.0),
+    "a row of weights missing": lambda r: r["parameters"]["hidden_weight"].pop(),
+    "a unit of the initial state missing": lambda r: r["parameters"]["initial_hidden"].pop(),
+    "another cell": lambda r: r.update(cell="gru"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("which", ["reber", "counter"])
+def test_a_damaged_certificate_is_refused(name, which, request):
+    record = json.loads(json.dumps(request.getfixturevalue(which)))
+    with pytest.raises((ValueError, ArithmeticError, LookupError, TypeError)):
+        check(damaged(record, DAMAGES[name]))
+
+
+def test_the_last_digit_of_a_weight_is_refused_where_it_matters():
+    """Two logits in a tie but for a bias: proved where it is above the rounding, refused at a tie."""
+    network = AutomatonSRN(**table("reber")).double()
+    network.output.weight.data[:], network.output.bias.data[:] = 0, 0
+    network.output.bias.data[0] = 1e-11
+    task = task_of(REBER)
+    first = Task(task.alphabet, task.targets, task.legal, (False, True) + (False,) * 5, task.names)
+    (legal,) = first.legal[1][:1]
+    network.output.bias.data[list(first.legal[1])] = 1e-11
+    network.output.bias.data[[k for k in range(7) if k not in first.legal[1]]] = 0
+    record = certify(network, first).record
+    check(record)
+    record["parameters"]["output.bias"][legal] = 0.0
+    with pytest.raises(ValueError, match="likelier"):
+        check(record)
+
+
+def test_the_command(tmp_path, monkeypatch, capsys, reber):
+    path = tmp_path / "certificate.json"
+    members = [{"member": 0, "status": "proved"} | reber, {"member": 1, "status": "open"}]
+    monkeypatch.setattr("sys.argv", ["hudyn-verify", str(path)])
+
+    def run():
+        path.write_text(json.dumps({"members": members}))
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code, capsys.readouterr().out
+
+    assert run() == (0, "member 0: proved\nmember 1: open\n")
+    members[0] = {"member": 0, "status": "proved"} | damaged(reber, DAMAGES["a set moved far"])
+    status, out = run()
+    assert status == 1
+    assert "REFUSED" in out
