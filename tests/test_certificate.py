@@ -99,6 +99,10 @@ DAMAGES = {
     "a set moved": lambda r: first_set(r)["centre"].__setitem__(0, first_set(r)["centre"][0] + 0.01),
     "a set moved far": lambda r: first_set(r)["centre"].__setitem__(1, 5.0),
     "a set that is not a number": lambda r: first_set(r)["centre"].__setitem__(0, float("nan")),
+    "an inverse that is not a number": lambda r: first_set(r).update(
+        inverse=[*first_set(r)["inverse"][:-1], [float("nan")] * len(r["units"])]
+    ),
+    "an initial state that is not a number": lambda r: r["parameters"]["initial_hidden"].__setitem__(0, float("nan")),
     "an infinite set": lambda r: first_set(r)["axes"][0].__setitem__(0, float("inf")),
     "sets removed": lambda r: r["sets"].clear(),
     "a set of another state": lambda r: first_set(r).update(state=1),
@@ -157,7 +161,7 @@ def test_the_command(tmp_path, monkeypatch, capsys, reber):
             main()
         return stopped.value.code, capsys.readouterr().out
 
-    assert run() == (0, "member 0: proved\nmember 1: open\n")
+    assert run() == (0, "member 0: proved on every word of the automaton of 7 states\nmember 1: open\n")
     members[0] = {"member": 0, "status": "proved"} | damaged(reber, DAMAGES["a set moved far"])
     status, out = run()
     assert status == 1

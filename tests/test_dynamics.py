@@ -100,7 +100,7 @@ def test_what_is_proved_is_told_and_can_be_checked(command, monkeypatch, capsys)
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 0
-    assert capsys.readouterr().out == "member 0: proved\n"
+    assert capsys.readouterr().out == "member 0: proved on every word of the automaton of 7 states\n"
 
 
 def test_untrained_networks_are_told_to_be_none_of_it(command):

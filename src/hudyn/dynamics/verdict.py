@@ -60,8 +60,8 @@ class Verdict:
 
     @property
     def product(self) -> float | None:
-        """|λ_a|^ratio · |λ_b|^ratio; None without a fixed point for each of two phases."""
-        if len(self.directions) != 2:
+        """|λ_a|^ratio · |λ_b|^ratio; None unless a direction at a fixed point carries the count in both phases."""
+        if len(self.directions) != 2 or any(direction.obstacle for direction in self.directions):
             return None
         return math.prod(
             abs(direction.eigenvalue) ** ratio for direction, ratio in zip(self.directions, self.ratios, strict=True)
@@ -192,11 +192,11 @@ def _against_directions(verdict: Verdict) -> str | None:
     """Why the network does not count by approaching and leaving fixed points; None if it does."""
     if len(verdict.ratios) != 2:
         return "counting by fixed points is judged for two symbols only"
-    if verdict.product is None:
+    if len(verdict.directions) != 2:
         return "there is no fixed point for each symbol"
     obstacle = next((direction.obstacle for direction in verdict.directions if direction.obstacle), None)
-    if obstacle:
-        return obstacle
+    if obstacle or verdict.product is None:
+        return f"no direction at a fixed point carries the count: {obstacle}"
     one, other = verdict.directions
     if not abs(one.eigenvalue) < 1 < abs(other.eigenvalue):
         return f"{one.symbol} does not contract while {other.symbol} expands"

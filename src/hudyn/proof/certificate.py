@@ -32,10 +32,11 @@ from hudyn.proof.verify import check
 SAME = 1e-3  # states are explored up to this distance
 MAX_STATES = 20_000  # explored
 SETS = (1, 2, 3, 4, 6, 8)  # at most, for each cut state; the next number is tried where the one before fails
-ROOM = (1.1, 1.03)  # how much wider a set must be than the images that it holds; the next is tried where one fails
+# How much wider a set must be than the images that it holds, and its smallest radius, which leaves room for rounding:
+# the next pair is tried where one fails.
+ROOM = ((1.2, 4e-3), (1.1, 4e-3), (1.03, 1e-4))
 ROUNDS = 30  # of growth
 GROWTH = 1.05
-LEAST = 1e-4  # smallest radius of a set, which leaves room for rounding
 SAMPLES = 256  # states of a set whose images it must hold
 MAX_CELLS = 4_096
 Status = Literal["proved", "refuted", "open"]
@@ -139,8 +140,9 @@ def certify(network: RecurrentNetwork, task: Task) -> Certificate:
     places, states, word = _explore(network, task)
     if word:
         return Certificate("refuted", word=word)
-    for number, room in product(SETS, ROOM):
-        sets, obstacle = _grown(network, task, _first_sets(task.cuts, places, states, number, room), room)
+    for number, (room, least) in product(SETS, ROOM):
+        sets = _first_sets(task.cuts, places, states, number, room, least)
+        sets, obstacle = _grown(network, task, sets, room)
         if not obstacle:
             trees, obstacle = _proof(network, task, sets)
             if not obstacle:
@@ -191,7 +193,9 @@ def _step(network: RecurrentNetwork, symbol: int, states: torch.Tensor) -> torch
     return torch.cat(network.step(from_input, states.split(network.hidden_size, dim=1))[0], dim=1)
 
 
-def _first_sets(cuts: list[int], places: np.ndarray, states: np.ndarray, number: int, room: float) -> _Sets:
+def _first_sets(
+    cuts: list[int], places: np.ndarray, states: np.ndarray, number: int, room: float, least: float
+) -> _Sets:
     """For each cut state, sets around the states that were explored, by their principal axes."""
     parts = [(cut, part) for cut in cuts for part in _parts(states[places == cut], number)]
     centres, frames, radii = [], [], []
@@ -201,7 +205,7 @@ def _first_sets(cuts: list[int], places: np.ndarray, states: np.ndarray, number:
         low, high = coordinates.min(axis=0), coordinates.max(axis=0)
         centres.append(frame @ ((low + high) / 2))
         frames.append(frame)
-        radii.append(np.maximum(room * (high - low) / 2, LEAST))
+        radii.append(np.maximum(room * (high - low) / 2, least))
     units = states.shape[1]
     return _Sets(
         np.array([cut for cut, _ in parts], int),
