@@ -39,7 +39,6 @@ ROUNDS = 30  # of growth
 GROWTH = 1.05
 SAMPLES = 256  # states of a set whose images it must hold
 MAX_CELLS = 4_096
-COARSER = 4  # times the unit of rounding, so that the checker, whose bounds differ a little, has room
 Status = Literal["proved", "refuted", "open"]
 
 
@@ -150,9 +149,9 @@ def certify(network: RecurrentNetwork, task: Task) -> Certificate:
                 record = _record(network, task, sets, trees)
                 try:
                     check(record)
+                    return Certificate("proved", record=record)
                 except ValueError as error:
-                    return Certificate("open", obstacle=f"the checker refuses the certificate: {error}")
-                return Certificate("proved", record=record)
+                    obstacle = f"the checker refuses the certificate: {error}"
     return Certificate("open", obstacle=obstacle)
 
 
@@ -288,7 +287,7 @@ def _stretch(
 
 def _proof(network: RecurrentNetwork, task: Task, sets: _Sets) -> tuple[list[Any], str]:
     """How each set is divided into cells that are proved: None, or [axis, lower part, upper part]; or why it is not."""
-    unit = COARSER * unit_of(network)
+    unit = unit_of(network)
     obstacle = _failures(network, task, sets, 0, _initial(network))[2]
     trees: list[Any] = []
     for number, cut in enumerate(sets.cuts):
@@ -365,7 +364,7 @@ def _held(sets: _Sets, target: int, jet: Jet) -> tuple[np.ndarray, Interval]:
 def _initial(network: RecurrentNetwork) -> Jet:
     """The state before the first symbol."""
     hidden = parameters(network).get("initial_hidden", np.zeros(len(network.unit_names)))
-    jet = Jet.variables(hidden[None], np.zeros((1, len(hidden), 1)), np.zeros((1, 1)), COARSER * unit_of(network))
+    jet = Jet.variables(hidden[None], np.zeros((1, len(hidden), 1)), np.zeros((1, 1)), unit_of(network))
     if isinstance(network, SRN):
         return jet.tanh() if network.activation == "tanh" else jet.relu()
     return jet
