@@ -149,9 +149,9 @@ def certify(network: RecurrentNetwork, task: Task) -> Certificate:
                 record = _record(network, task, sets, trees)
                 try:
                     check(record)
+                    return Certificate("proved", record=record)
                 except ValueError as error:
-                    return Certificate("open", obstacle=f"the checker refuses the certificate: {error}")
-                return Certificate("proved", record=record)
+                    obstacle = f"the checker refuses the certificate: {error}"
     return Certificate("open", obstacle=obstacle)
 
 

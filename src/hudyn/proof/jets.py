@@ -13,6 +13,7 @@ from hudyn.proof.intervals import UP, Interval
 
 EXACT = 2.0**-52  # unit of real arithmetic: what encloses the rounding of the proof itself
 SINGLE = 2.0**-23  # unit that also encloses the rounding of the network in single precision
+SUM = 4  # units by which a sum of two numbers may be wrong: more than it can be, for the checker's bounds are wider
 ACTIVATION = 4  # units by which an activation function of the network's arithmetic may be wrong
 SMALL = 1e-30  # below this, single precision may lose a number altogether
 
@@ -70,26 +71,26 @@ class Jet:
         return Jet(self.centre[..., units], self.slopes[..., units, :], self.range[..., units], self.radius, self.unit)
 
     def __add__(self, other: "Jet") -> "Jet":
-        return self._after(self.centre + other.centre, self.slopes + other.slopes, self.range + other.range)
+        return self._after(self.centre + other.centre, self.slopes + other.slopes, self.range + other.range, SUM)
 
     def __mul__(self, other: "Jet") -> "Jet":
         slopes = self.range[..., None] * other.slopes + other.range[..., None] * self.slopes
         return self._after(self.centre * other.centre, slopes, self.range * other.range)
 
-    def scaled(self, factor: float, plus: float = 0.0, units: float = 1) -> "Jet":
+    def scaled(self, factor: float, plus: float = 0.0, units: float = SUM) -> "Jet":
         """The values times a factor, plus a number."""
         by, more = Interval.exact(factor), Interval.exact(plus)
         return self._after(by * self.centre + more, by * self.slopes, by * self.range + more, units)
 
-    def tanh(self, units: float = ACTIVATION) -> "Jet":
+    def tanh(self) -> "Jet":
         """The values of tanh."""
         values = self.range.tanh()
         slopes = Interval.between(*_without_square(values))
-        return self._after(self.centre.tanh(), slopes[..., None] * self.slopes, values, units)
+        return self._after(self.centre.tanh(), slopes[..., None] * self.slopes, values, ACTIVATION)
 
     def logistic(self) -> "Jet":
         """The values of the logistic function, (1 + tanh(x / 2)) / 2."""
-        return self.scaled(0.5, units=0).tanh(units=0).scaled(0.5, 0.5, ACTIVATION)
+        return self.scaled(0.5).tanh().scaled(0.5, 0.5, SUM + ACTIVATION)
 
     def relu(self) -> "Jet":
         """The values of max(x, 0)."""
