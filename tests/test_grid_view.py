@@ -96,7 +96,7 @@ def test_the_story_of_given_weights_is_the_assignments_answer(command, experimen
     assert "All lines are parallel" in lines
     assert "no unit on" in combination
     sums = (-0.5, 0.5, -0.5, 0.5, -0.5) if experiment == "check_step" else ()
-    assert re.findall(r"−?0\.5(?=[,.](?: |$))", combination.split("these sums")[-1]) == [
+    assert re.findall(r"−?0\.5(?=[;.](?: |$))", combination.split("these sums")[-1]) == [
         f"{value}".replace("-", "−") for value in sums
     ]
     assert "It needs all units" in needs

@@ -86,9 +86,7 @@ def test_a_course_has_every_symbol_group_and_unit(length, units):
     gates = {"forget": (1 + wave) / 2}
     read = WordTrajectory(symbols, text, np.zeros(2 * units), wave, 3 * wave, gates, np.zeros((length, 7)))
     figure = time_course(read, "BTSXPVE", np.arange(units), "a text")
-    panels = dict(
-        zip(["hidden", "context", "forget gate", "predicted\nnext", "true\nnext"], figure.axes[::2], strict=False)
-    )
+    panels = dict(zip(["hidden", "context", "forget gate", "predicted\nnext", "true\nnext"], figure.axes, strict=False))
     assert all(axes.get_ylabel() == name for name, axes in panels.items())
     assert [label.get_text() for label in panels["true\nnext"].get_xticklabels()] == symbols
     assert {"a text", "probability", f"unit {units}"} <= set(texts(figure))
