@@ -66,13 +66,11 @@ class SequenceDataModule(TaskData[Sequences]):
                 language.read(example)
             except ValueError as error:
                 raise ArgumentError("example", str(error)) from error
-        self.evaluation_max_n = evaluation_max_n
         if isinstance(language, Countable):
-            self.evaluation_max_n = evaluation_max_n or language.max_n
-            if self.evaluation_max_n < language.max_n:
+            if (evaluation_max_n or language.max_n) < language.max_n:
                 expected = f"expected at least {language.max_n}, the language's max_n"
                 raise ArgumentError("evaluation_max_n", f"{expected}, got {evaluation_max_n}")
-            _check_memory(language, self.evaluation_max_n, words, batch_size, members)
+            _check_memory(language, evaluation_max_n or language.max_n, words, batch_size, members)
         elif evaluation_max_n is not None:
             raise ArgumentError("evaluation_max_n", "expected none: the language does not count")
         self.language = language
@@ -82,6 +80,7 @@ class SequenceDataModule(TaskData[Sequences]):
         self.stream = stream
         self.evaluation_interval = evaluation_interval
         self.evaluation_sequences = evaluation_sequences
+        self.evaluation_max_n = evaluation_max_n
         self.updates_per_step = updates_per_step
         self.members = members
         self.seed = seed
@@ -106,10 +105,10 @@ class SequenceDataModule(TaskData[Sequences]):
 
     @cached_property
     def pairs(self) -> ScoredTexts:
-        """Each word of a counting language with n up to `evaluation_max_n`, after each word of the language."""
+        """Each word of a counting language with n up to `evaluation_max_n`, after each word that is drawn."""
         assert isinstance(self.language, Countable)
-        assert self.evaluation_max_n is not None
-        before, numbers = range(1, self.language.max_n + 1), range(1, self.evaluation_max_n + 1)
+        before = range(1, self.language.max_n + 1)
+        numbers = range(1, (self.evaluation_max_n or self.language.max_n) + 1)
         return ScoredTexts.of([self.language.annotate([one, other]) for one in before for other in numbers])
 
     @cached_property
