@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -96,27 +96,33 @@ def advice_to_resume(
 def end_with_parent() -> None:
     """End this process when its parent has ended, as a process that Lightning started for a further device must."""
     parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_CHECK_INTERVAL)
-        os._exit(1)  # also if the main thread waits for the parent and cannot be interrupted
-
-    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+    # also if the main thread waits for the parent and cannot be interrupted
+    _when_over(lambda: os.getppid() == parent, lambda: os._exit(1))
 
 
 @cache
 def end_with(launcher: int) -> None:
     """Stop the job that this process runs, which saves it, when the process that launched it has ended."""
+    _when_over(lambda: _is_running(launcher), lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def _when_over(is_running: Callable[[], bool], end: Callable[[], None]) -> None:
+    """Watch another process from a thread, and call `end` once it no longer runs."""
 
     def watch() -> None:
-        with suppress(ProcessLookupError):
-            while True:
-                os.kill(launcher, 0)
-                time.sleep(PARENT_CHECK_INTERVAL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        while is_running():
+            time.sleep(PARENT_CHECK_INTERVAL)
+        end()
 
-    threading.Thread(target=watch, daemon=True, name="end-with-launcher").start()
+    threading.Thread(target=watch, daemon=True, name="watch").start()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class _LenientFile(io.FileIO):
