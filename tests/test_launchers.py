@@ -31,6 +31,7 @@ ENGINES = [
 
 
 @pytest.mark.parametrize("make", ENGINES, ids=["joblib", "submitit", "ray"])
+# the engines' own: files that they leave open, and names that they take from Python before it removes them
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_a_process_that_is_killed_takes_no_other_with_it(make, tmp_path):
     engine = make()

@@ -23,7 +23,7 @@ from hudyn.sweep.record import FINISHED, Sweep
 
 
 def run_jobs(arguments: list[str]) -> None:
-    """Let Hydra run a command line: one job, or the jobs that its sweeper thinks of.
+    """Let Hydra run a command line: one job, or the jobs that its sweeper chooses.
 
     Raises:
         HudynError: jobs of a sweep failed.
@@ -63,7 +63,7 @@ def sweep_name(experiment: str) -> str:
 
 
 def run_job(config: DictConfig) -> float | None:
-    """Run a job of a sweep, or continue it, unless it is finished or another process has it; a failure is told only.
+    """Run or continue a job of a sweep, unless it is finished or another process runs it; a failure is only reported.
 
     Returns:
         The objective: its mean over members, None if it was not measured, NaN after a failure.

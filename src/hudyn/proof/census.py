@@ -17,7 +17,7 @@ from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.proof.intervals import UP, Interval
 from hudyn.proof.jets import EXACT, Jet, image
 
-MAX_BOXES = 4_000  # examined for a map, before what is left stays undecided
+MAX_BOXES = 4_000  # examined for each map; the boxes left after that stay undecided
 AT_ONCE = 512  # boxes
 NARROW = 1e-6  # width of a box that is not divided further
 INFLATED = 0.1  # a box is tested with this share more on every side, so that a root on its border is inside

@@ -1,7 +1,7 @@
 """hudyn-verify: check certificates that networks are right on every word, from the numbers in the file alone.
 
-It needs Python's standard library only and shares no code with the search. Every operation is rounded outward; tanh
-comes from `decimal`, whose exp is correctly rounded. What is proved is told in `hudyn.proof.certificate`.
+It needs only Python's standard library and shares no code with the search. Every operation is rounded outward; tanh is
+computed with `decimal`, whose exp is correctly rounded. `hudyn.proof.certificate` says what a certificate proves.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What is known of a sweep: its command, its jobs and how each of them stands; sweep.json holds it."""
+"""The record of a sweep: its command, its jobs and their statuses; sweep.json holds it."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from hudyn.run.folder import is_locked
 from hudyn.run.run import Run
 
 FINISHED = ("done", "pruned", "failed")  # statuses of jobs that are not run again
-TOLD = 10  # jobs that failed, of which the end of a sweep says why
+TOLD = 10  # failed jobs that are listed with their errors at the end of a sweep
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Sweep:
 
 
 def short(error: str) -> str:
-    r"""The first line of an error, without the way that led to it.
+    r"""An error in one line: its first, or of a traceback the last.
 
     >>> short("Traceback (most recent call last):\n  File ...\nValueError: no\n")
     'ValueError: no'

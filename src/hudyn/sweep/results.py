@@ -26,7 +26,7 @@ def write_results(sweep: Sweep, always: bool = True) -> None:
 
     Args:
         sweep: the sweep.
-        always: otherwise it is left out where it was done so recently that it would take a twentieth of the time.
+        always: if False, nothing is written as long as writing would take more than a twentieth of the time.
     """
     with locked(sweep.folder / ".locks" / "results"):
         path = sweep.folder / "sweep.json"
@@ -54,10 +54,9 @@ def write_results(sweep: Sweep, always: bool = True) -> None:
             _write_table(sweep.folder / "populations.csv", populations)
         write_sweep_page(content, sweep.folder / "sweep.html")
         content["seconds"] = round(time.monotonic() - started, 3)
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))  # json.dump takes ten times as long
         with atomic_write(path) as file:
-            file.write(
-                json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-            )  # json.dump takes ten times as long
+            file.write(text)
 
 
 def write_figure(sweep: Sweep) -> None:
