@@ -79,7 +79,8 @@ class Census:
         parts = []
         for period, found, name in ((1, self.points, "fixed point"), (2, self.cycles, "2-cycle")):
             left = len(self.left(period))
-            parts.append(f"{'at least' if left else 'exactly'} {len(found)} {name}{'s' * (len(found) != 1)}")
+            amount = f"at least {len(found)}" if left else f"exactly {len(found)}" if found else "no"
+            parts.append(f"{amount} {name}{'s' * (len(found) != 1)}")
             parts[-1] += f" ({left} boxes undecided)" if left else ""
         return f"{symbol} has {' and '.join(parts)}"
 

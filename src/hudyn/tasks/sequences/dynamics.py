@@ -180,8 +180,8 @@ def _proved(members: Sequence[Member], best: Member) -> list[str]:
     found = [member.analysis.certificate.status for member in members if member.analysis.certificate]
     if len(found) > 1:
         sentences.append(
-            f"Of {len(found)} networks, {found.count('proved')} are proved right on every word, of whatever length, "
-            f"{found.count('refuted')} are refuted by a word on which they err, and {found.count('open')} stay open."
+            f"Proved right on every word, of whatever length: {found.count('proved')} of {len(found)} networks; "
+            f"refuted by a word on which they err: {found.count('refuted')}; neither: {found.count('open')}."
         )
     if best.analysis.certificate:
         sentences.append(str(best.analysis.certificate))
