@@ -1,5 +1,6 @@
 """What the README and the pages in docs/ say is so."""
 
+import itertools
 import os
 import re
 import shlex
@@ -134,7 +135,7 @@ def test_every_command_composes(line):
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     composer = Composer(overrides, "-m" in arguments)
     assert composer.problems == []
-    for _, config in composer.jobs():
+    for _, config in itertools.islice(composer.jobs(), 8):  # the other jobs of a sweep differ in numbers alone
         assert check(config, composer.files) == []
         assert [problem for problem in check_objects(config) if "gpu" not in problem.message] == []
 

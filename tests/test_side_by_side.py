@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from hudyn.figures.success import success_curves
 from hudyn.run.run import Run
-from hudyn.run.side_by_side import run_side_by_side
 from hudyn.run.writer import write
+from hudyn.side_by_side import run_side_by_side
 from hudyn.tasks.artifacts import Artifacts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
@@ -37,6 +37,15 @@ def test_tasks_run_side_by_side_and_leave_no_process(tmp_path):
     processes = {(tmp_path / str(number)).read_text() for number in range(9)}
     assert 1 < len(processes) <= 3
     assert not multiprocessing.active_children()
+
+
+def test_results_are_in_the_order_of_the_tasks():
+    def fill(number):
+        time.sleep(0.05)
+        return torch.full((2,), number)
+
+    results = run_side_by_side([partial(fill, number) for number in range(9)])
+    assert torch.equal(torch.stack(results), torch.arange(9)[:, None].expand(9, 2))
 
 
 def test_one_task_needs_no_process(tmp_path):
@@ -83,7 +92,7 @@ def test_ctrl_c_ends_all_processes_at_once_and_silently(tmp_path):
     script = """
     import os, signal, sys, time
     from functools import partial
-    from hudyn.run.side_by_side import run_side_by_side
+    from hudyn.side_by_side import run_side_by_side
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 

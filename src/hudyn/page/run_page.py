@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from omegaconf import OmegaConf
 from PIL import Image
 
 from hudyn.config.variants import variants
@@ -49,7 +48,7 @@ def write_page(run: Run) -> None:
             is_changed=bool(set(run.overrides) - KEPT),
             figures=figures(run),
             files=sorted(path.name for path in run.figures.glob("*") if path.suffix != ".png"),
-            config=OmegaConf.to_yaml(run.config, resolve=True),
+            config=run.config_text,
             style=style(),
             script=script("run_page"),
             data=base64.b64encode(as_file(data(run))).decode(),

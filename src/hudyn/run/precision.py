@@ -39,6 +39,7 @@ def settle_precision(run: Run, module: AnyModule, data: AnyData) -> None:
         times = update_times(module, data)
         trainer.precision, record = min(times, key=times.__getitem__), {"update_s": times}
         reason = ", ".join(f"{1000 * seconds:.3g} ms an update in {precision}" for precision, seconds in times.items())
+    run.save_config()
     run.record.parts["precision"] = {"chosen": trainer.precision} | record
     say(f"trainer.precision={AUTO_PRECISION}: {trainer.precision} ({reason})")
 

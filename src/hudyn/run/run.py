@@ -79,6 +79,7 @@ class Run:
         record.experiment, record.seed, record.members = config.name, config.seed, config.members
         record.tags, record.status = list(config.tags), "running"
         record.network = {"class": config.model.network._target_}
+        self.save_config()
         self.save()
 
     @cached_property
@@ -97,16 +98,25 @@ class Run:
         """What is known of the run; read from results.json if there is one."""
         return Record.read(self._results_path)
 
-    def save(self) -> None:
-        """Write config.yaml, if it is new, and results.json; on the first process only."""
+    def save_config(self) -> None:
+        """Write config.yaml, unless it says the same already; on the first process only."""
         if rank() > 0:
             return
         config = OmegaConf.to_yaml(self.config, resolve=True)
-        if not self._config_path.exists() or self._config_path.read_text(encoding="utf-8") != config:
+        if not self._config_path.exists() or self.config_text != config:
             with atomic_write(self._config_path) as file:
                 file.write(config)
-        with atomic_write(self._results_path) as file:
-            file.write(self.record.to_json())
+
+    @property
+    def config_text(self) -> str:
+        """What config.yaml says."""
+        return self._config_path.read_text(encoding="utf-8")
+
+    def save(self) -> None:
+        """Write results.json; on the first process only."""
+        if rank() == 0:
+            with atomic_write(self._results_path) as file:
+                file.write(self.record.to_json())
 
     @property
     def metrics(self) -> "dict[str, Measure]":

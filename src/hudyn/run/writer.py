@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from hudyn.figures.style import write_png
 from hudyn.run.folder import atomic_write
 from hudyn.run.run import Run
-from hudyn.run.side_by_side import run_side_by_side
+from hudyn.side_by_side import run_side_by_side
 from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row
 
 LINE = 100  # characters

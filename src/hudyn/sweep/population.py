@@ -15,9 +15,9 @@ from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.run.folder import atomic_write, locked
 from hudyn.run.history import History
 from hudyn.run.run import Run
-from hudyn.run.side_by_side import run_side_by_side
 from hudyn.run.terminal import say
 from hudyn.run.training import recorded, trained
+from hudyn.side_by_side import run_side_by_side
 from hudyn.sweep.fusion import POPULATION, Fusion
 from hudyn.sweep.record import Sweep
 from hudyn.tasks.base import AnyModule

@@ -1,7 +1,8 @@
 """The report on how the members of a population work: verdicts, fixed points, automata and counters."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from hudyn.figures.style import as_gif, as_svg
 from hudyn.languages import Countable, HasAutomaton, HasStateNames
 from hudyn.languages.moore import difference
 from hudyn.networks import RecurrentNetwork
+from hudyn.side_by_side import run_side_by_side
 from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Story, Table
 from hudyn.tasks.sequences.module import SequenceStudy
 from hudyn.tasks.sequences.story import FIGURES, TABLES, captions, how, kinds
@@ -87,7 +89,7 @@ def report_dynamics(
     Raises:
         HudynError: a member that cannot be analysed; `learner` is true, and AALpy is not installed.
     """
-    members = _members(study)
+    members = _members(study, proof)
     best = members[study.best]
     excess, solved = (study.results[f"test/{name}"].values.tolist() for name in ("excess", "solved"))
     shares = survey([member.analysis.verdict for member in members], excess)
@@ -126,7 +128,7 @@ def report_dynamics(
     )
 
 
-def _members(study: SequenceStudy) -> list[Member]:
+def _members(study: SequenceStudy, proof: bool) -> list[Member]:
     """Each member with its analysis.
 
     Raises:
@@ -134,8 +136,8 @@ def _members(study: SequenceStudy) -> list[Member]:
     """
     longest = study.results.get("test/longest")
     members = []
-    for number in range(study.members):
-        try:
+    for number, seed in enumerate(study.seeds):
+        with _naming(number, seed):
             analysis = analyse(
                 study.network(number),
                 study.data.language,
@@ -144,11 +146,26 @@ def _members(study: SequenceStudy) -> list[Member]:
                 None if longest is None else int(longest.values[number]),
                 study.module.max_n,
             )
-            _ = analysis.maps, analysis.automaton, analysis.counters, analysis.verdict  # an error names the member
-        except ValueError as error:
-            raise HudynError(f"Member {number} (seed {study.seeds[number]}) cannot be analysed: {error}.") from error
-        members.append(Member(number, study.seeds[number], analysis))
-    return members
+        members.append(Member(number, seed, analysis))
+    return run_side_by_side([partial(_analysed, member, proof) for member in members])
+
+
+def _analysed(member: Member, proof: bool) -> Member:
+    """The member, after the parts of its analysis that every report needs have been computed."""
+    analysis = member.analysis
+    with _naming(member.number, member.seed):
+        _ = analysis.maps, analysis.automaton, analysis.equivalent, analysis.counters, analysis.verdict
+        _ = proof and (analysis.certificate, analysis.census)
+    return member
+
+
+@contextmanager
+def _naming(number: int, seed: int) -> Iterator[None]:
+    """Let an error say which member it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise HudynError(f"Member {number} (seed {seed}) cannot be analysed: {error}.") from error
 
 
 def _sentences_on_all(members: Sequence[Member], best: Member, shares: Sequence[Share]) -> list[str]:
