@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 
 from hudyn.config.compose import compose
-from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.kinds import MeasureKind
+from hudyn.metrics.measure import Measure
 from hudyn.run.run import Run
 from measure import machine
 

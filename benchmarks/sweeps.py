@@ -52,7 +52,7 @@ def ratio(one: list[str], other: list[str], rounds: int) -> str:
 
 def joblib(rounds: int) -> str:
     """12 jobs on all cores by joblib, by the same one after another."""
-    sweep = ["-m", *CHECK, *GRID, "members=256", "trainer.max_steps=100000"]
+    sweep = ["-m", *CHECK, *GRID, "members=256", "trainer.max_steps=300000"]
     return ratio([*sweep, "hydra/launcher=joblib"], sweep, rounds)
 
 
@@ -79,7 +79,7 @@ def memory(rounds: int) -> str:
 
 def page(rounds: int) -> str:
     """Writing the results of a sweep of 1,000 finished runs over three settings, and the size of its page."""
-    from hudyn.metrics.success import wilson_interval
+    from hudyn.metrics.kinds import wilson_interval
     from hudyn.sweep.record import Sweep
     from hudyn.sweep.results import write_results
 

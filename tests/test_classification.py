@@ -3,8 +3,10 @@ import torch
 import torch.nn.functional as F
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_precision, multiclass_recall
 
-from hudyn.metrics import Choices, MemberChoices, MemberMeans
 from hudyn.metrics.classification import (
+    Choices,
+    MemberChoices,
+    MemberMeans,
     confident_mistakes,
     confusion_matrices,
     member_losses,

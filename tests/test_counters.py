@@ -11,7 +11,7 @@ from hudyn.dynamics.counters import counter_rows, counters, phases
 from hudyn.dynamics.maps import in_double
 from hudyn.languages import Counting
 from hudyn.networks import GRU, LSTM, SRN, CountingLSTM, CountingSRN, FixedPointSRN
-from hudyn.run.writer import write_csv
+from hudyn.run.tables import write_csv
 
 LANGUAGE = Counting([1, 1])
 

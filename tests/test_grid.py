@@ -18,8 +18,9 @@ from hudyn.errors import HudynError
 from hudyn.kernels.grid import reference, updates_by
 from hudyn.kernels.numba.grid import updates as fused
 from hudyn.kernels.steps import StepSettings
+from hudyn.metrics.kinds import wilson_interval
 from hudyn.metrics.labels import label_losses, right_choices
-from hudyn.metrics.success import SuccessRecord, wilson_interval
+from hudyn.metrics.success import SuccessRecord
 from hudyn.networks import GridMLP, NetLin
 from hudyn.population import Population, member_vectors
 from hudyn.tasks.check.data import CheckGridDataModule, check_grid, read_points

@@ -11,7 +11,8 @@ import torch
 from omegaconf import OmegaConf
 
 from hudyn.errors import HudynError
-from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.kinds import MeasureKind
+from hudyn.metrics.measure import Measure
 from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
 from hudyn.run.folder import atomic_write, claim_folder
 from hudyn.run.record import Record
@@ -114,7 +115,7 @@ def test_a_summary_of_a_success_has_the_interval_of_its_rate():
 def test_config_and_results_come_back(tmp_path):
     run = Run(tmp_path)
     run.config = OmegaConf.create({"seed": 3, "data": {"seed": "${seed}"}, "report": {}})
-    run.save()
+    run.save_config()
     assert Run.open(tmp_path).config.data.seed == 3
     assert OmegaConf.load(tmp_path / "config.yaml").data.seed == 3
 

@@ -8,7 +8,8 @@ import torch
 
 from hudyn.config.compose import Composer
 from hudyn.errors import Pruned
-from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.kinds import MeasureKind
+from hudyn.metrics.measure import Measure
 from hudyn.run.run import Run
 from hudyn.run.training import recorded
 from hudyn.sweep.search import Pruning, Search, Trials

@@ -12,7 +12,8 @@ import hudyn
 from hudyn.dynamics import analyse
 from hudyn.dynamics.verdict import Kind, Verdict
 from hudyn.languages import Counting, Dyck, FiniteState
-from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.kinds import MeasureKind
+from hudyn.metrics.measure import Measure
 from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
 from hudyn.tasks.sequences.story import FIGURES, TABLES, answer, captions, how, kinds
 from hudyn.tasks.sequences.story.explanation import MOST_WORDS

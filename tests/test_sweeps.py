@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import wilson_interval
 from hudyn.sweep.record import Sweep
 from hudyn.sweep.results import write_results
 

@@ -12,8 +12,8 @@ from hudyn.dynamics.fixed_points import symbol_maps
 from hudyn.dynamics.survey import survey
 from hudyn.dynamics.verdict import Kind, Verdict, judge
 from hudyn.languages import Counting, Dyck
+from hudyn.metrics.kinds import wilson_interval
 from hudyn.metrics.longest import longest
-from hudyn.metrics.success import wilson_interval
 from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
 from hudyn.population import Population
 

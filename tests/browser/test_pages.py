@@ -9,7 +9,7 @@ import pytest
 
 from hudyn.page.run_page import write_page
 from hudyn.run.run import Run
-from hudyn.tasks.views import VIEW, as_file
+from hudyn.tasks.view_files import VIEW, as_file
 
 from .conftest import BRIEF, KMNIST
 

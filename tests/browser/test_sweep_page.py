@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import wilson_interval
 from hudyn.sweep.record import Sweep
 from hudyn.sweep.results import write_results
 

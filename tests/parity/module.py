@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hudyn.metrics.measure import MeasureKind
+from hudyn.metrics.kinds import MeasureKind
 from hudyn.networks import RecurrentNetwork
 from hudyn.tasks.base import Criterion, TaskModule, Updates
 from tests.parity.data import Bits, ParityData

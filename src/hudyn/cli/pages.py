@@ -19,7 +19,7 @@ from hudyn.run.folder import claim_folder
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
 from hudyn.run.training import report
-from hudyn.tasks.views import VIEW
+from hudyn.tasks.view_files import VIEW
 
 TRAIN = [sys.executable, "-c", "from hudyn.cli import train; train()"]  # train.py, also where hudyn is installed
 

@@ -163,7 +163,7 @@ def _run(
     assert composer.first is not None
     config = composer.first
     from hudyn.cli.launch import engine, launch
-    from hudyn.run.training import sigterm_raises
+    from hudyn.run.signals import sigterm_raises
     from hudyn.sweep.results import write_results
 
     collect_garbage_again()

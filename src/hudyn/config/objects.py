@@ -24,7 +24,7 @@ from hudyn.config.check import AUTO_PRECISION, plain, repair
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
 from hudyn.config.variants import variant_of, variants
-from hudyn.metrics.measure import MeasureKind
+from hudyn.metrics.kinds import MeasureKind
 from hudyn.run.stopping import MemberEarlyStopping
 from hudyn.schedules import Plateau
 from hudyn.tasks.base import AnyData, AnyModule, TaskData

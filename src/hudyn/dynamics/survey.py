@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hudyn.dynamics.verdict import Kind, Verdict
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import wilson_interval
 
 
 @dataclass(frozen=True)

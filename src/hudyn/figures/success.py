@@ -7,7 +7,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMe
 from torch import Tensor
 
 from hudyn.figures.style import COLOURS, in_style
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import wilson_interval
 
 
 @in_style

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from hudyn.figures.style import COLOURS, in_style
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import wilson_interval
 
 WIDTH, HEIGHT = 4.2, 3.4  # inches, of a panel
 WIDE = 20  # ratio of the largest to the smallest value of a setting, from which its axis is logarithmic

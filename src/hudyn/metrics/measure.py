@@ -1,23 +1,12 @@
 """A measure of a population: one value for each member, and what kind of number it is."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hudyn.metrics.success import wilson_interval
-
-QUARTILES = (0.25, 0.5, 0.75)
-
-
-class MeasureKind(StrEnum):
-    """What the numbers of a measure are, which decides how they are summarised."""
-
-    RATE = "rate"  # 1 for a member that succeeds, 0 for one that fails
-    TIME = "time"  # updates until something happened; NaN for a member to which it never did
-    VALUE = "value"
+from hudyn.metrics.kinds import QUARTILES, MeasureKind, wilson_interval
 
 
 @dataclass(frozen=True)

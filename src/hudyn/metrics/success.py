@@ -1,13 +1,10 @@
 """Which members succeed, and after how many updates."""
 
 import math
-from statistics import NormalDist
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-CONFIDENCE = 0.95
 
 
 class SuccessRecord(nn.Module):
@@ -114,17 +111,3 @@ class SuccessHistory(nn.Module):
         """Restore what `get_extra_state` returned."""
         self.updates = list(state["updates"])
         self.solved = [] if state["solved"] is None else list(state["solved"])
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a success rate, between 0 and 1 (Wilson 1927).
-
-    >>> low, high = wilson_interval(8, 10)
-    >>> f"{low:.4f} {high:.4f}"
-    '0.4902 0.9433'
-    """
-    share, z = successes / trials, NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    double = 2 * (trials + z**2)
-    centre = (2 * successes + z**2) / double
-    width = z / double * math.sqrt(4 * successes * (1 - share) + z**2)
-    return (centre - width if successes else 0.0), (centre + width if successes < trials else 1.0)

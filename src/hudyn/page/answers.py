@@ -14,7 +14,7 @@ import numpy as np
 from hudyn.metrics.measure import Measure
 from hudyn.page import run_page
 from hudyn.run.run import Run
-from hudyn.tasks.views import VIEW, from_file
+from hudyn.tasks.view_files import VIEW, from_file
 from hudyn.tasks.wording import share_of_networks
 
 RANKED = 5  # most frequent confusions of a network that are listed

@@ -1,8 +1,12 @@
-"""The scripts and styles of a page, put into it so that it opens without a network."""
+"""The templates of pages, and the scripts and styles, which are put into a page so that it opens without a network."""
 
 import re
 from functools import cache
 from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hudyn.run.readable import interval, numbers
 
 IMPORT = re.compile(r"^import\s+\{[^}]*\}\s+from\s+\"\./([\w-]+)\.js\";\n", re.MULTILINE)
 
@@ -32,3 +36,11 @@ def script(entry: str) -> str:
 def style() -> str:
     """The style of all pages."""
     return (files("hudyn.page") / "assets" / "page.css").read_text(encoding="utf-8")
+
+
+@cache
+def environment() -> Environment:
+    """Where the pages' templates are, with their filters."""
+    found = Environment(loader=PackageLoader("hudyn.page", ""), autoescape=True, undefined=StrictUndefined)
+    found.filters |= {"numbers": numbers, "interval": interval}
+    return found

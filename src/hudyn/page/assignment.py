@@ -13,10 +13,9 @@ from omegaconf import OmegaConf
 from hudyn.errors import HudynError
 from hudyn.page import answers
 from hudyn.page.answers import Block, Grid
-from hudyn.page.assets import style
+from hudyn.page.assets import environment, style
 from hudyn.page.links import link, run_name
 from hudyn.page.run_page import command as run_command
-from hudyn.page.run_page import environment
 from hudyn.run.folder import atomic_write
 from hudyn.run.run import UNDER_A_RUN, Run
 

@@ -8,18 +8,18 @@ from typing import Any, cast
 import numpy as np
 from omegaconf import OmegaConf
 
-from hudyn.metrics.measure import Measure, MeasureKind
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import MeasureKind, wilson_interval
+from hudyn.metrics.measure import Measure
 from hudyn.page.answers import Grid, percent
-from hudyn.page.assets import script, style
+from hudyn.page.assets import environment, script, style
 from hudyn.page.links import link, run_name
-from hudyn.page.run_page import environment, history
+from hudyn.page.run_page import history
 from hudyn.run.folder import atomic_write
 from hudyn.run.index import settings_by_path
 from hudyn.run.query import as_text
 from hudyn.run.readable import number
 from hudyn.run.run import Run
-from hudyn.tasks.views import as_file
+from hudyn.tasks.view_files import as_file
 
 BAND = (0.1, 0.5, 0.9)  # quantiles over members: the curve is the second, its band between the others
 

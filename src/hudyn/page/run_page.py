@@ -6,22 +6,20 @@ import io
 import shlex
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from hudyn.config.variants import variants
-from hudyn.page.assets import script, style
+from hudyn.page.assets import environment, script, style
 from hudyn.population import member_seeds
 from hudyn.run.folder import atomic_write
-from hudyn.run.readable import heading, interval, numbers
+from hudyn.run.readable import heading
 from hudyn.run.record import Record
 from hudyn.run.run import Run
-from hudyn.tasks.views import VIEW, as_file
+from hudyn.tasks.view_files import VIEW, as_file
 
 QUALITY = 82  # of pictures in the page, WebP's: a fifth of the PNG's size, and text stays sharp
 WIDEST = 1400  # pixels of a picture in the page
@@ -57,14 +55,6 @@ def write_page(run: Run) -> None:
     )
     with atomic_write(run.folder / "report.html") as file:
         file.write(page)
-
-
-@cache
-def environment() -> Environment:
-    """Where the pages' templates are, with their filters."""
-    found = Environment(loader=PackageLoader("hudyn.page", ""), autoescape=True, undefined=StrictUndefined)
-    found.filters |= {"numbers": numbers, "interval": interval}
-    return found
 
 
 def command(run: Run) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hudyn.page.assets import script, style
-from hudyn.page.run_page import environment
+from hudyn.page.assets import environment, script, style
 from hudyn.run.folder import atomic_write
-from hudyn.tasks.views import as_file
+from hudyn.tasks.view_files import as_file
 
 SHOWN = ("done", "pruned", "running", "interrupted", "waiting", "failed")  # statuses, in the order shown
 

@@ -15,7 +15,7 @@ from torch.utils.tensorboard.summary import hparams
 from hudyn.metrics.measure import Measure
 from hudyn.run.callback import Cadence, RunCallback
 from hudyn.run.run import Run
-from hudyn.run.writer import write_csv
+from hudyn.run.tables import write_csv
 from hudyn.tasks.base import AnyModule
 
 # The settings by which loggers, and TensorBoard's HPARAMS tab, compare runs.

@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from hudyn.arguments import NonNegativeFloat, Positive, checked
-from hudyn.metrics.measure import MeasureKind
+from hudyn.metrics.kinds import MeasureKind
 from hudyn.tasks.base import AnyModule
 
 

@@ -4,7 +4,6 @@ import errno
 import importlib.util
 import logging
 import signal
-import threading
 import time
 import traceback
 import warnings
@@ -14,7 +13,6 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from hydra.utils import instantiate
 from lightning.pytorch import Trainer
@@ -31,6 +29,7 @@ from hudyn.run.history import History, tensorboard, updates_made
 from hudyn.run.precision import settle_precision
 from hudyn.run.record import Status, environment
 from hudyn.run.run import Run
+from hudyn.run.signals import sigterm_raises
 from hudyn.run.terminal import say
 from hudyn.run.writer import write
 from hudyn.tasks.artifacts import Artifacts
@@ -217,24 +216,6 @@ def recorded(run: Run) -> Iterator[None]:
             end("failed", HudynError(traceback.format_exc()))
             raise
         end("done")
-
-
-@contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM raise `Interrupted`, as Ctrl-C raises KeyboardInterrupt."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, stop), signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous[0])
-        signal.signal(signal.SIGINT, previous[1])
 
 
 def quieten() -> None:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hudyn.metrics.measure import QUARTILES, MeasureKind
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import QUARTILES, MeasureKind, wilson_interval
 from hudyn.page.sweep_page import write_sweep_page
 from hudyn.run.folder import atomic_write, locked
-from hudyn.run.writer import write_csv
+from hudyn.run.tables import write_csv
 from hudyn.sweep.record import Sweep, short
 
 SHARE = 0.05  # of the sweep's time that writing its results may take

@@ -14,7 +14,8 @@ from torch import nan
 
 from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.errors import Pruned
-from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.kinds import MeasureKind
+from hudyn.metrics.measure import Measure
 from hudyn.run.callback import RunCallback, training_ends
 from hudyn.sweep.space import Space
 from hudyn.tasks.base import AnyModule

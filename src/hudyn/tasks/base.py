@@ -18,7 +18,8 @@ from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.errors import HudynError
 from hudyn.kernels.dispatch import Kernel
 from hudyn.kernels.steps import Average, StepSettings
-from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.kinds import MeasureKind
+from hudyn.metrics.measure import Measure
 from hudyn.population import Population
 from hudyn.schedules import Plateau
 from hudyn.tasks.loaders import BatchLoader, UpdateLoader

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from hudyn.figures.sweep import objective_against_settings
-from hudyn.metrics.measure import Measure, MeasureKind
+from hudyn.metrics.kinds import MeasureKind
+from hudyn.metrics.measure import Measure
 from hudyn.tasks.artifacts import Artifacts, Row, Table
 from hudyn.tasks.base import AnyStudy
 

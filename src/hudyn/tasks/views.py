@@ -1,21 +1,17 @@
 """What the run's page needs to run a population's networks: their kind, and the weights of every member."""
 
-import base64
-import gzip
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hudyn.networks import GRU, LSTM, SRN, GridMLP, NetConv, NetFull, NetLin
 from hudyn.population import member_vectors
 from hudyn.tasks.base import Study
 from hudyn.tasks.snapshots import Snapshots
 
-VIEW = "view.json.gz"  # in the run's folder
 # The classes that networks.js knows, with the settings that it needs, and the methods that a subclass may not change.
 KNOWN: Mapping[type[nn.Module], tuple[tuple[str, ...], tuple[str, ...]]] = {
     SRN: (("activation",), ("step", "initial_state", "from_input")),
@@ -29,17 +25,6 @@ KNOWN: Mapping[type[nn.Module], tuple[tuple[str, ...], tuple[str, ...]]] = {
 LARGEST = 4_000_000  # bytes of all members' weights: more, compressed and as text, would make a slow page
 LARGEST_SNAPSHOTS = 1_200_000  # bytes of all snapshots: a page of a few megabytes opens at once
 MOST_SNAPSHOTS = 50
-
-
-def as_file(view: Mapping[str, object]) -> bytes:
-    """A view as the page reads it: JSON, compressed; arrays as `hudyn/page/assets/arrays.js` decodes them."""
-    text = json.dumps(view, default=_encoded, allow_nan=False, ensure_ascii=False)
-    return gzip.compress(text.encode(), mtime=0)
-
-
-def from_file(content: bytes) -> dict[str, Any]:
-    """What `as_file` wrote, with NumPy's arrays."""
-    return json.loads(gzip.decompress(content), object_hook=_decoded)
 
 
 def networks(study: Study[Any, Any], snapshots: Snapshots | None = None) -> dict[str, Any] | None:
@@ -84,23 +69,3 @@ def specification(network: nn.Module) -> dict[str, Any] | None:
                 "layout": [{"name": name, "shape": list(value.shape)} for name, value in network.named_parameters()],
             }
     return None
-
-
-def _encoded(value: object) -> object:
-    """An array, or a number of NumPy, as JSON."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    if isinstance(value, np.ndarray):
-        kept = value.astype({"i": "int32", "b": "uint8"}.get(value.dtype.kind, value.dtype.name))
-        data = base64.b64encode(np.ascontiguousarray(kept).tobytes()).decode()
-        return {"array": kept.dtype.name, "shape": list(kept.shape), "data": data}
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
-
-
-def _decoded(part: dict[str, Any]) -> object:
-    """What `_encoded` wrote of an array."""
-    if "array" not in part:
-        return part
-    return np.frombuffer(base64.b64decode(part["data"]), part["array"]).reshape(part["shape"])

@@ -18,7 +18,7 @@ def share_of_networks(solved: Measure) -> str:
     """How many members succeed, with the interval of their share.
 
     >>> import torch
-    >>> from hudyn.metrics.measure import MeasureKind
+    >>> from hudyn.metrics.kinds import MeasureKind
     >>> share_of_networks(Measure(torch.tensor([1.0] * 8 + [0.0] * 2), MeasureKind.RATE))
     '8 of 10 networks (80 %, 95 % interval 49–94 %)'
     """

@@ -13,7 +13,7 @@ from hudyn.kernels.dispatch import Kernel
 from hudyn.kernels.image import gradients_by
 from hudyn.kernels.steps import TorchSteps
 from hudyn.metrics.classification import Choices, MemberChoices, MemberMeans, item_losses
-from hudyn.metrics.measure import MeasureKind
+from hudyn.metrics.kinds import MeasureKind
 from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, TaskModule, Updates
 from hudyn.tasks.characters.data import EvaluationBatch, ImageBatch, ImageChunk, KMNISTDataModule
 

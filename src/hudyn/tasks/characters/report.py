@@ -22,7 +22,7 @@ from hudyn.tasks.characters.data import KMNISTDataModule
 from hudyn.tasks.characters.module import SPLIT, ImageClassifier
 from hudyn.tasks.characters.story import characters_story
 from hudyn.tasks.characters.view import characters_view
-from hudyn.tasks.views import VIEW, as_file
+from hudyn.tasks.view_files import VIEW, as_file
 
 MISTAKES = 24  # shown of each member: four rows of six images
 SMALL_MATRICES = 64  # members whose confusion matrices fit on one page

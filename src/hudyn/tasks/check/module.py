@@ -12,8 +12,8 @@ from hudyn.arguments import NonNegative, Positive, checked
 from hudyn.errors import HudynError
 from hudyn.kernels.dispatch import Kernel
 from hudyn.kernels.grid import updates_by
+from hudyn.metrics.kinds import MeasureKind
 from hudyn.metrics.labels import label_losses, right_choices
-from hudyn.metrics.measure import MeasureKind
 from hudyn.metrics.success import SuccessRecord
 from hudyn.networks.grid import GridMLP
 from hudyn.population import member_vectors

@@ -22,7 +22,7 @@ from hudyn.tasks.check.module import CheckStudy
 from hudyn.tasks.check.story import check_story
 from hudyn.tasks.check.view import check_view
 from hudyn.tasks.snapshots import with_parameters
-from hudyn.tasks.views import VIEW, as_file
+from hudyn.tasks.view_files import VIEW, as_file
 
 FRAMES = 8  # panels of the figure of training: two rows of four
 ANIMATION_FRAMES = 72  # about six seconds

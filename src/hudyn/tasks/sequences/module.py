@@ -16,8 +16,8 @@ from hudyn.kernels.recurrent import Sequences, predictions, updates_by
 from hudyn.kernels.threads import share_out
 from hudyn.languages import Countable, HasStateNames
 from hudyn.metrics import sequences as scores
+from hudyn.metrics.kinds import MeasureKind
 from hudyn.metrics.longest import longest
-from hudyn.metrics.measure import MeasureKind
 from hudyn.metrics.sequences import Prediction, ScoredTexts
 from hudyn.metrics.success import SuccessHistory
 from hudyn.networks.recurrent import RecurrentNetwork, State

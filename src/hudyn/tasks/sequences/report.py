@@ -20,7 +20,7 @@ from hudyn.tasks.sequences.data import SequenceDataModule
 from hudyn.tasks.sequences.module import SequenceStudy
 from hudyn.tasks.sequences.story import FIGURES, TABLES, answer, captions
 from hudyn.tasks.sequences.view import sequence_view
-from hudyn.tasks.views import VIEW, as_file
+from hudyn.tasks.view_files import VIEW, as_file
 
 DRAWN_UNITS = 5  # of a large network, those that vary most: more lines or panels cannot be told apart
 DRAWN_POSITIONS = 3000  # points of a scatter: more only hide each other
