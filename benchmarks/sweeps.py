@@ -52,7 +52,7 @@ def ratio(one: list[str], other: list[str], rounds: int) -> str:
 
 def joblib(rounds: int) -> str:
     """12 jobs on all cores by joblib, by the same one after another."""
-    sweep = ["-m", *CHECK, *GRID, "members=256", "trainer.max_steps=300000"]
+    sweep = ["-m", *CHECK, *GRID, "members=256", "trainer.max_steps=600000"]
     return ratio([*sweep, "hydra/launcher=joblib"], sweep, rounds)
 
 

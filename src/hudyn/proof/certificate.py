@@ -26,7 +26,7 @@ import torch
 from hudyn.languages.moore import MooreMachine
 from hudyn.networks.recurrent import LSTM, SRN, RecurrentNetwork
 from hudyn.proof.intervals import TANH_ERROR, UP, Interval
-from hudyn.proof.jets import SINGLE, Jet, image, parameters, unit_of
+from hudyn.proof.jets import SINGLE, Jet, image, initial, parameters, unit_of
 from hudyn.proof.verify import check
 
 SAME = 1e-3  # states are explored up to this distance
@@ -288,7 +288,7 @@ def _stretch(
 def _proof(network: RecurrentNetwork, task: Task, sets: _Sets) -> tuple[list[Any], str]:
     """How each set is divided into cells that are proved: None, or [axis, lower part, upper part]; or why it is not."""
     unit = unit_of(network)
-    obstacle = _failures(network, task, sets, 0, _initial(network))[2]
+    obstacle = _failures(network, task, sets, 0, initial(network, unit))[2]
     trees: list[Any] = []
     for number, cut in enumerate(sets.cuts):
         middles, sizes, paths = np.zeros((1, sets.centres.shape[1])), np.ones((1, sets.centres.shape[1])), [""]
@@ -359,15 +359,6 @@ def _held(sets: _Sets, target: int, jet: Jet) -> tuple[np.ndarray, Interval]:
         bounds.append(UP * (reach.max(axis=1) + defect))  # e = inverse (h - centre) + (1 - inverse axes) e
     nearest = int(np.mean(bounds, axis=1).argmin())
     return np.min(bounds, axis=0) <= 1 - TANH_ERROR, slopes[nearest]
-
-
-def _initial(network: RecurrentNetwork) -> Jet:
-    """The state before the first symbol."""
-    hidden = parameters(network).get("initial_hidden", np.zeros(len(network.unit_names)))
-    jet = Jet.variables(hidden[None], np.zeros((1, len(hidden), 1)), np.zeros((1, 1)), unit_of(network))
-    if isinstance(network, SRN):
-        return jet.tanh() if network.activation == "tanh" else jet.relu()
-    return jet
 
 
 def _record(network: RecurrentNetwork, task: Task, sets: _Sets, trees: list[Any]) -> dict[str, Any]:

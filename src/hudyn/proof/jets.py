@@ -114,6 +114,15 @@ def unit_of(network: RecurrentNetwork) -> float:
     return EXACT if network.output.weight.dtype == torch.float64 else SINGLE
 
 
+def initial(network: RecurrentNetwork, unit: float) -> Jet:
+    """The state before the first symbol, in an arithmetic with this unit, [1, units]."""
+    hidden = parameters(network).get("initial_hidden", np.zeros(len(network.unit_names)))
+    jet = Jet.variables(hidden[None], np.zeros((1, len(hidden), 1)), np.zeros((1, 1)), unit)
+    if isinstance(network, SRN):
+        return jet.tanh() if network.activation == "tanh" else jet.relu()
+    return jet
+
+
 def image(network: RecurrentNetwork, symbol: int, state: Jet) -> Jet:
     """The states after a symbol is read in `state`: hidden, then context units where there are any, [..., units]."""
     weights = parameters(network)
