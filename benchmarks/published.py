@@ -1,7 +1,7 @@
 """Three published tables beside what populations of hudyn reach: python benchmarks/published.py [--only gers].
 
 Runs are kept in outputs/published/ and their results in benchmarks/published.json, so a call that was stopped goes on
-when it is repeated. Each table of docs/published.md is written anew, row by row. All of it takes 4 hours on two cores.
+when it is repeated. Each table of docs/published.md is written anew, row by row.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import signal
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -133,7 +134,7 @@ LONG = ("experiment=lstm_anbn_long", "members=16")
 def sample(size: int) -> tuple[str, str]:
     """Settings by which a counting language draws the n's of Lan et al. (2024), without 0."""
     counts = np.bincount(drawn(size))[1:]
-    shares = ",".join(f"{share:.6f}" for share in counts / counts.sum())
+    shares = ",".join(f"{share:.9f}" for share in counts / counts.sum())
     return f"data.language.max_n={len(counts)}", f"data.language.distribution=[{shares}]"
 
 
@@ -274,6 +275,7 @@ def main() -> None:
     parser.add_argument("--only", choices=HEADINGS, action="append", help="this table; may be given several times")
     parser.add_argument("--threads", type=int, default=0, help="threads of a run; 0 for all cores")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it stops the run that is going on, too
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for table in options.only or HEADINGS:
         rows: list[Sequence[str]] = [*THEIRS[table]]
