@@ -1,11 +1,13 @@
 """The plain loops do the same work as hudyn; times and ratios are computed correctly."""
 
 import json
+import math
 import random
 import subprocess
 import sys
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from omegaconf import OmegaConf
 from hudyn import networks
 from hudyn.config.compose import compose
 from hudyn.languages import Counting
+from hudyn.population import Population
 from hudyn.tasks.characters import files
 from hudyn.tasks.check import CheckGridDataModule
 
@@ -25,7 +28,9 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import ablation
 import measure
 import plain
+import published
 import run
+from sampled import Sampled
 
 RATIOS = (1, 2, 3)
 SYMBOLS = plain.draw_sequence(RATIOS, random.Random(1))
@@ -289,3 +294,116 @@ def test_every_change_of_a_recipe_is_a_valid_config():
     for experiment, recipe in ablation.RECIPES.items():
         for overrides in ([], *recipe.changes.values()):
             compose([f"experiment={experiment}", *ablation.QUICK, *recipe.settings, *overrides])
+
+
+# The published tables -------------------------------------------------------------------------------------------
+
+
+def rows_of(table):
+    return [row for row in published.ROWS if row.table == table]
+
+
+@pytest.mark.parametrize("row", rows_of("lan_2022"), ids=lambda row: row.about[0])
+def test_the_test_words_have_the_published_optimum(row):
+    words, pairs = row.words()[1], 1 + (row.about[0] == "Dyck-2")
+    go, turn = -math.log2(0.7), -math.log2(0.3)
+    bits = 0.0
+    for word in words:
+        opened = word.count("(") + word.count("[")
+        bits += opened * (turn + math.log2(pairs)) + (opened + 1) * go if row.about[0].startswith("Dyck") else 0
+        counted = {"a^n b^m c^(n+m)": "ab"}.get(row.about[0], "a")
+        bits += sum(turn + (word.count(symbol) - 1) * go for symbol in counted if symbol in word)
+    assert 100 * bits / sum(len(word) - 1 for word in words) == pytest.approx(float(row.about[1]), abs=0.06)
+
+
+def test_a_language_of_words_draws_each_as_often_as_it_is_given():
+    language = Sampled({"##": 1, "#ab#": 2, "#aabb#": 1})
+    drawn = ["".join(language.alphabet[symbol] for symbol in text.symbols) for text in texts_of(language, 400)]
+    assert {word: drawn.count(word) / 400 for word in set(drawn)} == pytest.approx(
+        {"##": 0.25, "#ab#": 0.5, "#aabb#": 0.25}, abs=0.08
+    )
+
+
+def texts_of(language, number):
+    generator = np.random.default_rng(0)
+    return [language.text(1, generator) for _ in range(number)]
+
+
+def test_bits_and_errors_of_words_are_those_of_each_network(monkeypatch):
+    monkeypatch.setattr(published, "AT_ONCE", 30)
+    population = Population(lambda: networks.LSTM(3, 4), members=2)
+    words = ["#ab#", "#aabb#", "#aaabbb#"]
+    bits, right = published.scored(population, ("#", "a", "b"), words)
+    for place, word in enumerate(words):
+        symbols = torch.tensor(["#ab".index(symbol) for symbol in word])
+        logits = population.map(symbols[:-1].expand(2, 1, -1))[0][:, 0]
+        for member in range(2):
+            nats = F.cross_entropy(logits[member], symbols[1:], reduction="sum").item()
+            assert bits[member, place].item() == pytest.approx(nats / math.log(2), rel=1e-5)
+            hits = (logits[member].argmax(-1) == symbols[1:])[symbols[:-1] == 2]
+            assert right[member, place] == hits.all()
+
+
+def test_the_first_word_that_is_wrong_ends_the_count(monkeypatch):
+    first_wrong = torch.tensor([1, 40, 41, 101])  # 101 for none
+    tried = []
+
+    def scored(population, alphabet, words):
+        tried.extend(words)
+        return None, torch.stack([torch.tensor(words) != wrong for wrong in first_wrong])
+
+    monkeypatch.setattr(published, "scored", scored)
+    words = list(range(1, 101))
+    assert published.longest(Population(lambda: networks.SRN(2), members=4), "ab", words).tolist() == [0, 39, 40, 100]
+    assert tried == words
+
+
+def test_the_interval_of_a_median_covers_it():
+    assert published.median_interval(range(1, 11)) == (2, 9)
+    assert published.median_interval([5, 1]) == (1, 5)
+
+
+def test_published_tables_go_on_where_they_were_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "WORK", tmp_path)
+    monkeypatch.setattr(published, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(published, "values_of", lambda row, run: run)
+    row, made = rows_of("lan_2024")[0], []
+
+    def trained(key, settings, threads):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(settings)
+        return [float(len(made))]
+
+    monkeypatch.setattr(published, "trained", trained)
+    with pytest.raises(KeyboardInterrupt):
+        published.measured(row, {}, threads=1)
+    before = made.copy()
+    made.clear()
+    assert published.measured(row, json.loads(published.RESULTS.read_text()), threads=1) == [1, 2, 1]
+    assert [*before, *made] == published.settings_of(row)
+
+
+def test_published_rows_are_valid_configs(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "WORK", tmp_path)
+    chosen = {(row.table, row.words is None): row for row in published.ROWS if row.about[0] != "Dyck-2"}
+    for row in chosen.values():
+        compose([*published.settings_of(row)[-1], *published.QUICK], [tmp_path / "conf"])
+
+
+def test_published_cells_tell_shares_and_medians():
+    gers, lan_2024, lan_2022 = (rows_of(table)[0] for table in published.HEADINGS)
+    reached = [10.0, 20.0, 1000.0]
+    assert published.cells_of(gers, reached) == ["3", "10", "20 (10–1,000)", "1,000", "1 of 3 (6.1–79.2 %)"]
+    assert published.cells_of(lan_2024, reached) == ["3", "1 of 3 (6.1–79.2 %)", "21 (11–1,001)", "none"]
+    assert published.cells_of(lan_2022, [26.0, 60.0]) == ["2", "26.0", "43.0 (26.0–60.0)", "1 of 2 (9.5–90.5 %)"]
+
+
+def test_the_page_has_a_place_for_each_published_table():
+    page = published.PAGE.read_text()
+    for table, heading in published.HEADINGS.items():
+        assert {len(heading)} == {len(row) for row in [heading, *published.THEIRS[table]]}
+        row = ["x"] * len(heading)
+        assert f"\n| {' | '.join(row)} |\n" in published.with_table(page, table, [row])
+    with pytest.raises(ValueError, match="no <!-- gers -->"):
+        published.with_table("no place\n", "gers", [])
