@@ -26,6 +26,7 @@ from .conftest import ROOT
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import ablation
+import learned
 import measure
 import plain
 import published
@@ -294,6 +295,8 @@ def test_every_change_of_a_recipe_is_a_valid_config():
     for experiment, recipe in ablation.RECIPES.items():
         for overrides in ([], *recipe.changes.values()):
             compose([f"experiment={experiment}", *ablation.QUICK, *recipe.settings, *overrides])
+    for overrides in learned.CHANGES.values():
+        compose(["experiment=srn_anbn_counting", *learned.QUICK, *overrides])
 
 
 # The published tables -------------------------------------------------------------------------------------------

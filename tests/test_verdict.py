@@ -177,6 +177,16 @@ def test_words_that_a_memoriser_was_not_made_for():
     assert found.kind is Kind.UNSOLVED
 
 
+@pytest.mark.parametrize(("network", "kind"), [(CountingSRN(4), Kind.MONOTONE), (cut_at(4), Kind.UNSOLVED)])
+def test_only_a_counter_may_expect_another_a_after_the_longest_word(network, kind):
+    hidden = network.run(torch.zeros(1, 4, dtype=torch.int64)).hidden[0]
+    last = (hidden[3] - hidden[2]).argmax()  # the unit that is on after a⁴ alone
+    network.output.weight.data[0, last] += 50
+    network.output.bias.data[0] += 50
+    assert verdict_on(network).longest >= 4
+    assert verdict_on(network).kind is kind
+
+
 @pytest.mark.parametrize("build", [SRN, LSTM, GRU])
 @pytest.mark.parametrize("hidden_size", [1, 3])
 def test_an_untrained_network_does_not_count(build, hidden_size):

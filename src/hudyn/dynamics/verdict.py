@@ -128,7 +128,8 @@ def judge(
 
     The verdict is the first of these kinds whose criteria hold:
 
-    - not solved: some determined symbol is not predicted as the likeliest, in some word after some other word.
+    - not solved: some determined symbol is not predicted as the likeliest, in some word after some other word. A
+      counter by fixed points may miss the b after the largest number of a's: a count does not tell which it is.
     - linear counter in a cell: for each symbol but the first, some context unit is linear in how many of that symbol
       are left (R² ≥ 0.9 over all words); its value at the end of the block changes per n by at most 0.1 of how far the
       unit goes in the block per n.
@@ -159,17 +160,26 @@ def judge(
     assert isinstance(language, Countable)
     copied = in_double(network)
     read = phases(copied, language)
-    verdict = Verdict(Kind.UNSOLVED, longest=longest, trained=language.max_n, ratios=language.ratios)
-    if not _solves(copied, language):
-        return replace(verdict, unpredicted="it does not solve the training words")
+    unsolved = Verdict(
+        Kind.UNSOLVED,
+        longest=longest,
+        trained=language.max_n,
+        unpredicted="it does not solve the training words",
+        ratios=language.ratios,
+    )
+    solves = _solves(copied, language)
+    if not solves and longest < language.max_n:
+        return unsolved
     cells = counting_cells(copied, language, read) if network.has_context else ()
-    verdict = replace(verdict, cells=cells, directions=counting_directions(language, read, maps))
+    verdict = replace(unsolved, cells=cells, directions=counting_directions(language, read, maps))
+    against_directions = _against_directions(verdict)
+    if not solves and against_directions:
+        return unsolved
     against_cells = next((cell.obstacle for cell in cells if cell.obstacle), None)
-    if cells and not against_cells:
+    if solves and cells and not against_cells:
         predicted = predict_by_cells(cells, language.max_n, most)
         unpredicted = "" if predicted else "the context state alone does not determine the hidden state"
         return replace(verdict, kind=Kind.LINEAR, predicted=predicted, unpredicted=unpredicted)
-    against_directions = _against_directions(verdict)
     if against_directions:
         kind = Kind.MEMORISER if longest <= language.max_n else Kind.OTHER
         reason = "; ".join(filter(None, (against_cells, against_directions)))
