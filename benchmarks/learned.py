@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import hudyn
 from hudyn.dynamics.verdict import Kind, Verdict
 from hudyn.languages import Countable
-from hudyn.metrics.success import wilson_interval
+from hudyn.metrics.kinds import wilson_interval
 from measure import ROOT, child
 
 PAGE = ROOT / "docs" / "dynamics.md"

@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from hudyn.kernels.recurrent import predictions
+from hudyn.metrics.kinds import CONFIDENCE, wilson_interval
 from hudyn.metrics.sequences import Prediction
-from hudyn.metrics.success import CONFIDENCE, wilson_interval
 from hudyn.population import Population
 from hudyn.run.folder import atomic_write
 from hudyn.run.run import Run
