@@ -24,9 +24,11 @@ from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.population import Population
 from hudyn.proof.census import Census, census
 from hudyn.proof.certificate import Certificate, Task, certify
+from hudyn.proof.counting import CountingProof, prove_counting
 from hudyn.proof.jets import provable
 
 TEXTS, WORDS_PER_TEXT = 200, 5  # enough to visit every state of the languages of this project
+MOST_PROVED = 300  # largest n of the words that intervals are sent through, seconds
 REQUIRED = ("alphabet_size", "hidden_size", "output", "initial_state", "from_input", "step", "run")
 
 
@@ -34,9 +36,9 @@ REQUIRED = ("alphabet_size", "hidden_size", "output", "initial_state", "from_inp
 class Analysis:
     """How one network predicts one language. Every part is computed when it is first asked for, and then kept.
 
-    A part for which the language does not qualify is None: `counters` and `verdict` need a `Countable` language,
-    `language_automaton`, `difference`, `equivalent` and `certificate` one that `HasAutomaton`. `census` and
-    `certificate` need an SRN, an LSTM or a GRU.
+    A part for which the language does not qualify is None: `counters`, `counting_proof` and `verdict` need a language
+    that is `Countable`, `language_automaton`, `difference`, `equivalent` and `certificate` one that `HasAutomaton`.
+    `census`, `certificate` and `counting_proof` need an SRN, an LSTM or a GRU.
 
     Attributes:
         network: a copy of the network, on the CPU.
@@ -92,6 +94,13 @@ class Analysis:
         if self.language_automaton is None or not provable(self.network):
             return None
         return certify(self.network, Task.of(self.language_automaton, isinstance(self.language, Countable)))
+
+    @cached_property
+    def counting_proof(self) -> CountingProof | None:
+        """How far the network counts, proved."""
+        if not (isinstance(self.language, Countable) and provable(self.network)):
+            return None
+        return prove_counting(self.network, self.language, min(self.most, MOST_PROVED))
 
     @cached_property
     def _extraction(self) -> Extraction:
@@ -175,8 +184,8 @@ class Analysis:
 
     def __repr__(self) -> str:
         parts = (
-            "fixed_points, maps, census, automaton, difference, equivalent, certificate, counters, verdict, "
-            "trajectories, explanation"
+            "fixed_points, maps, census, automaton, difference, equivalent, certificate, counters, "
+            "counting_proof, verdict, trajectories, explanation"
         )
         return f"<Analysis of {self.heading}, on {type(self.language).__name__}: {parts}; print it for its explanation>"
 

@@ -83,8 +83,8 @@ def report_dynamics(
             too, if it has two hidden units.
         draw_unsolved: whether to draw networks that do not solve the task too.
         learner: whether to learn the best member's automaton by L* too (Angluin 1987), if the language has one.
-        proof: whether to prove or refute that each member is right on every word, of whatever length, and how many
-            fixed points each symbol's map has; seconds a member.
+        proof: whether to prove or refute that each member is right on every word, of whatever length, and to prove how
+            far it counts and how many fixed points each symbol's map has; seconds a member.
 
     Raises:
         HudynError: a member that cannot be analysed; `learner` is true, and AALpy is not installed.
@@ -155,7 +155,7 @@ def _analysed(member: Member, proof: bool) -> Member:
     analysis = member.analysis
     with _naming(member.number, member.seed):
         _ = analysis.maps, analysis.automaton, analysis.equivalent, analysis.counters, analysis.verdict
-        _ = proof and (analysis.certificate, analysis.census)
+        _ = proof and (analysis.certificate, analysis.census, analysis.counting_proof)
     return member
 
 
@@ -202,6 +202,16 @@ def _proved(members: Sequence[Member], best: Member) -> list[str]:
         )
     if best.analysis.certificate:
         sentences.append(str(best.analysis.certificate))
+    counting = [member.analysis.counting_proof for member in members if member.analysis.counting_proof]
+    if len(counting) > 1:
+        reached = sorted(proof.right for proof in counting)
+        failing = sum(proof.always_wrong is not None for proof in counting)
+        sentences.append(
+            f"Proved right in real arithmetic up to n = {reached[0]} to {reached[-1]}, depending on the network; "
+            f"proved wrong on all words from some n on: {failing} of {len(counting)} networks."
+        )
+    if best.analysis.counting_proof:
+        sentences.append(str(best.analysis.counting_proof))
     if best.analysis.census:
         parts = [census.describe(symbol) for symbol, census in best.analysis.census.items()]
         sentences.append(f"By proof, the map of {'; that of '.join(parts)}.")
@@ -243,16 +253,21 @@ def _summary(
                 "differs": None if analysis.difference is None else str(analysis.difference),
                 "purity": analysis.automaton.purity,
             }
-            | (_certificate(analysis) if proof else {})
+            | (_proofs(analysis) if proof else {})
             for member, analysis in zip(members, analyses, strict=True)
         ],
     }
 
 
-def _certificate(analysis: Analysis) -> dict[str, Any]:
-    """Cells on the certificate."""
-    found = analysis.certificate
-    return {"certificate": found.status, "errs_after": found.word} if found else {}
+def _proofs(analysis: Analysis) -> dict[str, Any]:
+    """Cells on what is proved."""
+    certificate, counting, cells = analysis.certificate, analysis.counting_proof, dict[str, Any]()
+    if certificate:
+        cells |= {"certificate": certificate.status, "errs_after": certificate.word}
+    if counting:
+        cells |= {"right_up_to": counting.right, "wrong_at": counting.wrong, "wrong_from": counting.always_wrong}
+        cells["repeats_from"] = counting.repeats
+    return cells
 
 
 def _tables(members: Sequence[Member], best: Member, proof: bool) -> dict[str, Table]:
@@ -262,7 +277,7 @@ def _tables(members: Sequence[Member], best: Member, proof: bool) -> dict[str, T
     columns = ["member", "seed", "symbol", "period", "kind", "residual", *units, *values]
     tables = {
         "mechanisms": Table(
-            [{**_mechanism_row(member), **(_certificate(member.analysis) if proof else {})} for member in members]
+            [{**_mechanism_row(member), **(_proofs(member.analysis) if proof else {})} for member in members]
         ),
         "fixed_points": Table(fixed_points, columns),
     }

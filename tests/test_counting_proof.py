@@ -1,0 +1,115 @@
+"""How far networks count, proved, against what they do when they are run."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from hudyn.dynamics.analysis import analyse
+from hudyn.languages import Counting, Dyck
+from hudyn.networks import GRU, LSTM, SRN, CountingLSTM, CountingSRN
+from hudyn.proof.cells import counts_up_to
+from hudyn.proof.counting import prove_counting
+
+ANBN, ANB2N = Counting([1, 1]), Counting([1, 2])
+
+
+def is_right(network, language, n):
+    """Whether a network in double precision names every symbol after the second block's first, and the next a."""
+    word = torch.from_numpy(language.word(n))
+    exact = copy.deepcopy(network).double()
+    choices = exact.output(exact.run(word[None]).hidden)[0].argmax(-1)
+    tested = slice(n * language.ratios[0], None)
+    return torch.equal(choices[tested], torch.cat([word[1:], word[:1]])[tested])
+
+
+def leaking(keeps):
+    """A counting LSTM whose first cell keeps only this share of its content."""
+    network = CountingLSTM(1)
+    with torch.no_grad():
+        network.bias[2] = math.log(keeps / (1 - keeps))
+    return network
+
+
+def test_the_hand_set_srn_counts_to_a_number_that_is_known_exactly():
+    network = CountingSRN(4)
+    proof = prove_counting(network, ANBN, most=100)
+    assert (proof.right, proof.wrong) == (20, 21)
+    assert all(is_right(network, ANBN, n) for n in range(1, 21))
+    assert not any(is_right(network, ANBN, n) for n in (21, proof.always_wrong, 2 * proof.always_wrong))
+
+
+def test_states_repeat_in_single_precision():
+    network = CountingSRN(4)
+    proof = prove_counting(network, ANBN, most=1)
+    hidden = network.run(torch.zeros(1, 100, dtype=torch.int64)).hidden[0]
+    assert torch.equal(hidden[proof.repeats], hidden[proof.repeats + proof.period])
+    assert len({tuple(state) for state in hidden[: proof.repeats].tolist()}) == proof.repeats
+
+
+def test_the_hand_set_lstm_counts_to_two_millions_and_sticks_where_single_precision_does():
+    network = CountingLSTM(4)
+    proof = prove_counting(network, ANBN, most=20)
+    assert proof.right > 2_000_000
+    assert (proof.wrong, proof.always_wrong) == (None, None)
+    assert (proof.repeats, proof.period) == (2**24, 1)
+    state = network.initial_state(1)
+    state[1][0, 0] = 2.0**24 - 1
+    read = network.from_input(torch.zeros(1, dtype=torch.int64))
+    before, after = (network.step(read, (state[0], state[1] + more))[0][1][0, 0] for more in (0, 1))
+    assert before == after == 2.0**24
+
+
+@pytest.mark.parametrize("keeps", [0.9, 0.99])
+def test_a_cell_that_leaks_counts_as_far_as_it_does(keeps):
+    network = leaking(keeps)
+    proof = prove_counting(network, ANBN, most=200)
+    wrong = next(n for n in range(1, 200) if not is_right(network, ANBN, n))
+    assert (proof.right, proof.wrong) == (wrong - 1, wrong)
+    assert 1 <= counts_up_to(network, ANBN) < wrong
+
+
+def test_the_invariant_reaches_where_words_are_too_many():
+    network = leaking(1 - 1e-6)
+    proof = prove_counting(network, ANBN, most=20)
+    assert proof.right > 100
+    assert is_right(network, ANBN, proof.right)
+    assert not is_right(network, ANBN, 20 * proof.right)
+
+
+@pytest.mark.parametrize("cell", [SRN, LSTM, GRU, lambda *sizes: LSTM(*sizes, peepholes=True)])
+def test_what_is_proved_of_random_networks_is_so(cell):
+    settled = 0
+    for seed in range(4):
+        torch.manual_seed(seed)
+        network = cell(2, 3)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(2)
+        proof = prove_counting(network, ANB2N, most=8)
+        assert all(is_right(network, ANB2N, n) for n in range(1, proof.right + 1))
+        assert proof.wrong is None or not is_right(network, ANB2N, proof.wrong)
+        if proof.always_wrong is not None:
+            settled += 1
+            assert not any(is_right(network, ANB2N, proof.always_wrong + more) for more in (*range(5), 100))
+    assert settled >= 2
+
+
+def test_a_network_that_grows_without_bounds_is_not_proved_wrong():
+    network = SRN(2, 1, activation="relu")  # counts by ones, and names b as long as one is left
+    with torch.no_grad():
+        network.initial_hidden.zero_()
+        network.hidden_weight.fill_(1.0)
+        network.input_weight.copy_(torch.tensor([[1.0, -1.0]]))
+        network.bias.zero_()
+        network.output.weight.copy_(torch.tensor([[0.0], [1.0]]))
+        network.output.bias.copy_(torch.tensor([0.5, 0.0]))
+    proof = prove_counting(network, ANBN, most=50)
+    assert (proof.right, proof.wrong, proof.always_wrong, proof.repeats) == (50, None, None, None)
+
+
+def test_an_analysis_proves_how_far_a_counter_counts():
+    proof = analyse(CountingSRN(2), Counting([1, 1], max_n=2), most=30).counting_proof
+    assert "right on every word up to n = 20, wrong at n = 21" in str(proof)
+    assert analyse(SRN(2, 3), Dyck()).counting_proof is None
