@@ -44,7 +44,7 @@ browser: $(INSTALLED) ## open the pages of brief runs in Chromium (installs it o
 	@{ command -v chromium && command -v chromedriver; } > /dev/null || { test "$$(id -u)" = 0 && \
 	  apt-get install --yes --quiet=2 -o Acquire::http::Timeout=20 chromium chromium-driver > /dev/null; } || \
 	  echo "Chromium and chromedriver are missing: install them, as in apt-get install chromium chromium-driver"
-	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m browser tests/browser $(ARGS)
 
 lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff check .

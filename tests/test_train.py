@@ -559,15 +559,12 @@ def test_a_run_folder_does_not_say_whom_to_trust(command, finished, tmp_path):
 # Several devices ------------------------------------------------------------------------------------------------
 
 
-def test_two_devices_train_what_one_does(small_data, tmp_path):
-    outcomes = []
-    for devices in (1, 2):
-        folder = tmp_path / str(devices)
-        settings = ["trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}", "data.batch_size=7"]
-        process = start(folder, *UNREPORTED, *settings, data=small_data)
-        _, told = process.communicate()
-        assert process.returncode == 0, told
-        outcomes.append((weights(folder), json.loads((folder / "results.json").read_text())["metrics"]))
+def test_two_devices_train_what_one_does(command, small_data, tmp_path):
+    settings = [*UNREPORTED, "trainer.accelerator=cpu", "data.batch_size=7"]
+    process = start(tmp_path / "2", *settings, "trainer=ddp", "trainer.devices=2", data=small_data)
+    alone = command(*settings)
+    _, told = process.communicate()
+    assert process.returncode == 0, told
     evaluated = subprocess.run(
         [sys.executable, str(ROOT / "eval.py"), f"run={tmp_path / '2'}"],
         env=os.environ | {"HUDYN_DATA": str(small_data)},
@@ -576,11 +573,11 @@ def test_two_devices_train_what_one_does(small_data, tmp_path):
     )
     assert evaluated.returncode == 0, evaluated.stderr
     assert len(list((tmp_path / "2" / "evaluations").iterdir())) == 1
-    (first, one), (second, two) = outcomes
-    for name, expected in first.items():
-        torch.testing.assert_close(second[name], expected, rtol=1e-4, atol=1e-6)
-    for name in one:
-        assert math.isclose(one[name]["mean"], two[name]["mean"], rel_tol=1e-5)
+    for name, expected in weights(alone.folder).items():
+        torch.testing.assert_close(weights(tmp_path / "2")[name], expected, rtol=1e-4, atol=1e-6)
+    measures = json.loads((tmp_path / "2" / "results.json").read_text())["metrics"]
+    for name, measure in alone.results["metrics"].items():
+        assert math.isclose(measures[name]["mean"], measure["mean"], rel_tol=1e-5)
 
 
 def test_processes_of_other_devices_end_with_the_first(small_data, tmp_path):

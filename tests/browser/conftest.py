@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -35,19 +36,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory):
-    """Trains an experiment briefly, once; the folder of the run."""
-    made: dict[str, Path] = {}
+    """Trains an experiment briefly, once for all processes of the tests; the folder of the run."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
 
     def train(experiment: str) -> Path:
         if experiment == "kmnist_conv" and not (KMNIST / "KMNIST").is_dir():
             pytest.skip(f"real KMNIST is not in {KMNIST}; set HUDYN_DATA to the folder that holds it")
-        if experiment not in made:
-            folder = tmp_path_factory.mktemp(experiment) / "run"
-            settings = [f"experiment={experiment}", *BRIEF[experiment], "logger=none", f"hydra.run.dir={folder}"]
-            done = subprocess.run([sys.executable, ROOT / "train.py", *settings], capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            made[experiment] = folder
-        return made[experiment]
+        folder = place / experiment / "run"
+        with FileLock(place / f"{experiment}.lock"):
+            if not folder.exists():
+                settings = [f"experiment={experiment}", *BRIEF[experiment], "logger=none", f"hydra.run.dir={folder}"]
+                done = subprocess.run([sys.executable, ROOT / "train.py", *settings], capture_output=True, text=True)
+                assert done.returncode == 0, done.stderr
+        return folder
 
     return train
 

@@ -55,7 +55,7 @@ def _train() -> None:
 
 def _start(arguments: list[str]) -> None:
     """Run the job or jobs of a command line; nothing is run if there is a problem."""
-    from hudyn.cli.jobs import run_jobs
+    from hudyn.cli.jobs import run_jobs, run_only_job
     from hudyn.config.hydra_adapter import parse_arguments
 
     parsed = parse_arguments(arguments)
@@ -78,7 +78,11 @@ def _start(arguments: list[str]) -> None:
     else:
         check_all(list(composer.jobs()), composer.problems, composer.files)
     overrides = dict(zip(parsed.overrides, composer.overrides, strict=True))
-    run_jobs([*(argument for argument in arguments if argument not in overrides), *overrides.values()])
+    accepted = [*(argument for argument in arguments if argument not in overrides), *overrides.values()]
+    if parsed.multirun or parsed.replaces_root or composer.first is None:
+        run_jobs(accepted)
+    else:
+        run_only_job(composer.files, composer.first, accepted)
 
 
 def _resume(folder: Path, overrides: list[str]) -> None:

@@ -14,12 +14,34 @@ from omegaconf import DictConfig, OmegaConf
 
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
 from hudyn.config.compose import config_folder
-from hudyn.config.hydra_adapter import ROOT_CONFIG
+from hudyn.config.hydra_adapter import ROOT_CONFIG, ConfigFiles
 from hudyn.config.saved import RESUME_MAY_CHANGE, changed
 from hudyn.errors import HudynError
 from hudyn.run.folder import claim_folder, locked
 from hudyn.run.run import Run
 from hudyn.sweep.record import FINISHED, Sweep
+
+
+def run_only_job(files: ConfigFiles, config: DictConfig, arguments: list[str]) -> None:
+    """Run the only job of a command line.
+
+    Args:
+        files: that the config was composed from.
+        config: the job's, with Hydra's part.
+        arguments: the command line.
+
+    Raises:
+        Exception: what made it fail.
+    """
+    sys.argv[1:] = arguments
+    register_resolvers()
+    files.run(config, _begin_and_train)
+
+
+def _begin_and_train(config: DictConfig) -> None:
+    run = Run(_folder())
+    run.begin(config)
+    _train(run, config)
 
 
 def run_jobs(arguments: list[str]) -> None:
@@ -39,9 +61,7 @@ def run_jobs(arguments: list[str]) -> None:
             objective = run_job(config)
             sweeps[:] = [Sweep.at(_folder().parent, config.objective)]
             return objective
-        run = Run(_folder())
-        run.begin(config)
-        _train(run, config)
+        _begin_and_train(config)
         return None
 
     hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=ROOT_CONFIG)(task)()

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hudyn.arguments import nearest
@@ -125,18 +126,21 @@ class Composer:
         if self.base is None:
             return
         for label, overrides in self._jobs():
-            config = self._compose(overrides)
+            config = self._compose(overrides) if self.multirun else self.first
             if config is not None:
-                self._check_launcher(config.hydra.launcher)
+                self._check_launcher(config.hydra)
                 yield label, settings(config)
 
-    def _check_launcher(self, launcher: DictConfig) -> None:
+    def _check_launcher(self, hydra: DictConfig) -> None:
         """A launcher is of the whole sweep, and of a sweep only."""
-        if not self.multirun and not str(launcher._target_).endswith("BasicLauncher"):
-            self._report("hydra/launcher", "launches the jobs of a sweep: add -m, or hydra/launcher=basic")
-        elif self.first is not None and launcher != self.first.hydra.launcher:
+        if not self.multirun:
+            if hydra.mode not in (None, RunMode.RUN):
+                self._report("hydra.mode", "a sweep is asked for by -m")
+            if not str(hydra.launcher._target_).endswith("BasicLauncher"):
+                self._report("hydra/launcher", "launches the jobs of a sweep: add -m, or hydra/launcher=basic")
+        elif self.first is not None and hydra.launcher != self.first.hydra.launcher:
             self._report("hydra/launcher", "the experiments name different ones; name the sweep's on the command line")
-        self.problems += check_launcher(launcher)
+        self.problems += check_launcher(hydra.launcher)
 
     def _jobs(self) -> Iterator[tuple[str, list[str]]]:
         parsed = [self.files.parse(text) for text in self.overrides]

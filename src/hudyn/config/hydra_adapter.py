@@ -22,7 +22,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
-from hydra.core.utils import run_job, setup_globals
+from hydra.core.utils import JobRuntime, run_job, setup_globals
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -144,6 +144,19 @@ class ConfigFiles:
             cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
             text = str(error).split("\nTo append")[0] + cause.split("\n    full_key")[0]
             raise CompositionError(" ".join(text.split())) from error
+
+    def run(self, config: DictConfig, task: Callable[[DictConfig], object]) -> None:
+        """Run a task with a composed config, as Hydra runs the only job of a command line."""
+        version.setbase("1.3")
+        JobRuntime().set("name", ROOT_CONFIG)
+        with open_dict(config):
+            config.hydra.job.name, config.hydra.mode = ROOT_CONFIG, RunMode.RUN
+        callbacks = Callbacks(config)
+        context = HydraContext(self._loader, callbacks)
+        callbacks.on_run_start(config=config, config_name=ROOT_CONFIG)
+        returned = run_job(task, config, "hydra.run.dir", None, context)
+        callbacks.on_run_end(config=config, config_name=ROOT_CONFIG, job_return=returned)
+        returned.return_value  # noqa: B018 # raises the job's error
 
     def sweep(self, overrides: Sequence[str]) -> list[list[str]]:
         """The overrides of each job of a sweep, as Hydra's basic sweeper makes them."""
