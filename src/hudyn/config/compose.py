@@ -160,8 +160,9 @@ class Composer:
 
     @cached_property
     def first(self) -> DictConfig | None:
-        """The config of the first job, with Hydra's part; None where it cannot be composed."""
-        return self._compose([self.files.parse(text).first for text in self.overrides])
+        """The config of the first or only job, with Hydra's part; None where it cannot be composed."""
+        first = [self.files.parse(text).first for text in self.overrides] if self.multirun else self.overrides
+        return self._compose(first)
 
     @property
     def is_search(self) -> bool:

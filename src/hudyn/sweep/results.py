@@ -14,6 +14,7 @@ from hudyn.run.folder import atomic_write, locked
 from hudyn.run.tables import write_csv
 from hudyn.sweep.record import Sweep, short
 
+AT_ONCE = 0.25  # seconds; what takes less is written without delay
 SHARE = 0.05  # of the sweep's time that writing its results may take
 SUMMARY = ("kind", "mean", "min", "max", "interval", "quartiles")
 
@@ -25,11 +26,12 @@ def write_results(sweep: Sweep, always: bool = True) -> None:
 
     Args:
         sweep: the sweep.
-        always: if False, nothing is written as long as writing would take more than a twentieth of the time.
+        always: if False, what takes long to write is written only as often as it takes a twentieth of the time.
     """
     with locked(sweep.folder / ".locks" / "results"):
         path = sweep.folder / "sweep.json"
-        if not always and path.is_file() and time.time() < path.stat().st_mtime + _seconds(path) * (1 / SHARE - 1):
+        takes = _seconds(path) if path.is_file() and not always else 0.0
+        if takes > AT_ONCE and time.time() < path.stat().st_mtime + takes * (1 / SHARE - 1):
             return
         started = time.monotonic()
         if sweep.trials and path.is_file():  # another process may have been told of more trials
