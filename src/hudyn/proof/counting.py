@@ -18,7 +18,7 @@ longer cannot be told apart.
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numba
@@ -70,14 +70,16 @@ class CountingProof:
     period: int
 
     def __str__(self) -> str:
-        told = [f"right on every word up to n = {self.right}" if self.right else "right on no word"]
-        if self.wrong is not None:
-            told.append(f"wrong at n = {self.wrong}")
+        told = [f"right on every word up to n = {self.right:,}" if self.right else "wrong at n = 1"]
+        if self.right == self.sought:
+            told.append("the largest n that was tried")
+        if self.right and self.wrong is not None:
+            told.append(f"wrong at n = {self.wrong:,}")
         if self.always_wrong is not None:
-            told.append(f"wrong on every word from n = {self.always_wrong} on")
+            told.append(f"wrong on every word from n = {self.always_wrong:,} on")
         sentence = f"By proof, in real arithmetic: {', '.join(told)}."
         if self.repeats is not None:
-            sentence += f" In its own arithmetic, the states of the first symbol repeat from n = {self.repeats} on"
+            sentence += f" In its own arithmetic, the states of the first symbol repeat from n = {self.repeats:,} on"
             sentence += f", so at most {self.period} longer word{'s' * (self.period > 1)} can be right."
         return sentence
 
@@ -98,28 +100,63 @@ def prove_counting(network: RecurrentNetwork, language: Countable, most: int = 1
     return CountingProof(max(right, by_cells), most, wrong, always_wrong, repeats, period)
 
 
-def _step(network: RecurrentNetwork, symbol: int, states: Interval) -> Interval:
-    """The states after a symbol, [..., units]."""
-    slopes = np.zeros((*states.mid.shape, 0))
-    return image(network, symbol, Jet(states, Interval.exact(slopes), states, slopes[..., 0, :], EXACT)).range
+@dataclass(frozen=True)
+class _States:
+    """Sets of states, one for each word: centre + axes · e, |e| ≤ radius.
 
+    The axes are nearly orthogonal, so that rounding errors grow with the network's own slopes, not with the absolute
+    values of these (Lohner 1988).
+    """
 
-def _put(intervals: Interval, rows: np.ndarray, values: Interval) -> None:
-    intervals.mid[rows], intervals.rad[rows] = values.mid, values.rad
+    centre: np.ndarray  # [words, units]
+    axes: np.ndarray  # [words, units, units]
+    radius: np.ndarray  # [words, units]
+
+    @classmethod
+    def of(cls, jet: Jet) -> "_States":
+        """The ranges of jets, enclosed."""
+        columns = jet.slopes.mid * jet.radius[..., None, :]
+        longest = np.argsort(-np.linalg.norm(columns, axis=-2), axis=-1)
+        axes, _ = np.linalg.qr(np.take_along_axis(columns, longest[..., None, :], axis=-1), mode="complete")
+        inverse = axes.swapaxes(-1, -2)
+        spread = (inverse @ jet.slopes).magnitude @ jet.radius[..., None]
+        radius = UP * (spread + np.abs(inverse) @ jet.centre.rad[..., None])[..., 0]
+        defect = (Interval.exact(np.eye(axes.shape[-1])) - inverse @ Interval.exact(axes)).magnitude.sum(axis=-1)
+        return cls(jet.centre.mid, axes, UP * (radius + 2 * (defect * radius.max(axis=-1, keepdims=True))))
+
+    @classmethod
+    def joined(cls, parts: Sequence["_States"]) -> "_States":
+        """All of them."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("centre", "axes", "radius")))
+
+    def read(self, network: RecurrentNetwork, symbol: int) -> "_States":
+        """The states after a symbol."""
+        return _States.of(image(network, symbol, self.jet))
+
+    @property
+    def jet(self) -> Jet:
+        """They as functions of e."""
+        return Jet.variables(self.centre, self.axes, self.radius, EXACT)
+
+    def __getitem__(self, words: np.ndarray) -> "_States":
+        return _States(self.centre[words], self.axes[words], self.radius[words])
+
+    def put(self, words: np.ndarray, states: "_States") -> None:
+        """Replace the sets of these words."""
+        self.centre[words], self.axes[words], self.radius[words] = states.centre, states.axes, states.radius
 
 
 def _words(network: RecurrentNetwork, language: Countable, most: int) -> tuple[int, int | None]:
     """The largest n up to which every word is right, and the smallest larger n that is wrong, if one is found."""
-    state, right, done, number = initial(network, EXACT).range, most, 0, FIRST_NUMBERS
+    states, right, done, number = _States.of(initial(network, EXACT)), most, 0, FIRST_NUMBERS
     while done < most:
         numbers, turning = range(done + 1, min(done + number, most) + 1), []
         for _ in numbers:
             for _ in range(language.ratios[0]):
-                state = _step(network, 0, state)
-            turning.append(state)
-        states = Interval(*(np.concatenate([getattr(one, part) for one in turning]) for part in ("mid", "rad")))
+                states = states.read(network, 0)
+            turning.append(states)
         rests = [np.append(language.word(n)[n * language.ratios[0] :], 0) for n in numbers]
-        for n, verdict in zip(numbers, _verdicts(network, rests, states), strict=True):
+        for n, verdict in zip(numbers, _verdicts(network, rests, _States.joined(turning)), strict=True):
             right = min(right, n - 1) if verdict != 1 else right
             if verdict == -1:
                 return right, n
@@ -127,7 +164,7 @@ def _words(network: RecurrentNetwork, language: Countable, most: int) -> tuple[i
     return right, None
 
 
-def _verdicts(network: RecurrentNetwork, rests: list[np.ndarray], states: Interval) -> np.ndarray:
+def _verdicts(network: RecurrentNetwork, rests: list[np.ndarray], states: _States) -> np.ndarray:
     """Whether each rest of a word is right: 1, wrong: -1, or neither is proved: 0, [words]; changes `states`."""
     lengths, weights = np.array([len(rest) - 1 for rest in rests]), parameters(network)
     symbols = np.array([np.pad(rest, (0, lengths.max() + 1 - len(rest))) for rest in rests])
@@ -135,15 +172,15 @@ def _verdicts(network: RecurrentNetwork, rests: list[np.ndarray], states: Interv
     for time in range(lengths.max()):
         going = (lengths > time) & (verdicts == 1)
         for symbol in np.unique(symbols[going, time]):
-            rows = np.flatnonzero(going & (symbols[:, time] == symbol))
-            _put(states, rows, _step(network, int(symbol), states[rows]))
-        rows = np.flatnonzero(going)
-        hidden = states[rows][:, : network.hidden_size]
-        logits = (weights["output.weight"] @ hidden[..., None])[..., 0] + Interval.exact(weights["output.bias"])
-        wanted = np.arange(logits.mid.shape[1]) == symbols[rows, time + 1][:, None]
+            words = np.flatnonzero(going & (symbols[:, time] == symbol))
+            states.put(words, states[words].read(network, int(symbol)))
+        words = np.flatnonzero(going)
+        hidden = states[words].jet[: network.hidden_size]
+        logits = hidden.linear(weights["output.weight"], weights["output.bias"]).range
+        wanted = np.arange(logits.mid.shape[1]) == symbols[words, time + 1][:, None]
         low, high = logits.low[wanted][:, None], logits.high[wanted][:, None]
         is_right, is_wrong = (low > logits.high) | wanted, (high < logits.low) & ~wanted
-        verdicts[rows] = np.where(is_wrong.any(axis=1), -1, is_right.all(axis=1))
+        verdicts[words] = np.where(is_wrong.any(axis=1), -1, is_right.all(axis=1))
     return verdicts
 
 
