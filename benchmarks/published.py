@@ -129,6 +129,11 @@ GRID = (*BATCHES, "model/network=lstm", "optimizer.weight_decay=[0,0.2,1,2]", "m
 STOPPING = ("data.evaluation_interval=100", "callbacks=early_stopping", "callbacks.early_stopping.mode=min")
 EXCESS = "callbacks.early_stopping.monitor=test/excess"
 LONG = ("experiment=lstm_anbn_long", "members=16")
+FALLING = (
+    *("experiment=lstm_anbn_long", "members=32", "trainer.max_steps=20000", "trainer.gradient_clip_val=1"),
+    *("optimizer=adam", "optimizer.lr=0.01", "~optimizer.momentum", "~optimizer.nesterov", "optimizer.weight_decay=0"),
+    *("scheduler=cosine", "scheduler.T_max=20000"),
+)
 
 
 def sample(size: int) -> tuple[str, str]:
@@ -165,6 +170,7 @@ ROWS = [
         for about, more in (("", []), (", 3 units", ["model.network.hidden_size=3"]))
         for size in (500, 10_000)
     ),
+    *(Row("lan_2024", ("Adam, falling rate", f"{size:,}"), [[*FALLING, *sample(size)]]) for size in (500, 10_000)),
     lan_2022("a^n b^n", "25.8 25.8 51.0", (1, 1)),
     lan_2022("a^n b^n c^n", "17.2 17.2 55.4", (1, 1, 1)),
     lan_2022("a^n b^n c^n d^n", "12.9 13.5 63.6", (1, 1, 1, 1)),

@@ -103,6 +103,18 @@ def test_what_is_proved_is_told_and_can_be_checked(command, monkeypatch, capsys)
     assert capsys.readouterr().out == "member 0: proved on every word of the automaton of 7 states\n"
 
 
+def test_how_far_networks_count_is_proved_and_told(command):
+    outcome = command("experiment=srn_anbn_handset", "report.dynamics.proof=true")
+    assert outcome.status == 0, outcome.err
+    (row,) = rows(outcome.folder / "tables/mechanisms.csv")
+    (member,) = told(outcome)["members"]
+    assert (row["right_up_to"], row["wrong_at"]) == ("20", "21")
+    assert (member["right_up_to"], member["wrong_at"]) == (20, 21)
+    assert int(row["wrong_from"]) > 21
+    (sentence,) = [text for text in told(outcome)["words"] if text.startswith("By proof, on single words")]
+    assert "right on every word up to n = 20, wrong at n = 21" in sentence
+
+
 def test_untrained_networks_are_told_to_be_none_of_it(command):
     drawn = ["report.dynamics.animation=true", "report.dynamics.draw_unsolved=true"]
     outcome = command("experiment=srn_anb2n", *QUICK, "members=3", *drawn, draws=True)

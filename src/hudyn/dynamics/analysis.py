@@ -90,7 +90,10 @@ class Analysis:
 
     @cached_property
     def certificate(self) -> Certificate | None:
-        """Whether the network predicts what it must on every word, of whatever length: proved, refuted or open."""
+        """Whether the network predicts what it must in every text, of whatever length: proved, refuted or open.
+
+        The texts of a `Countable` language have words up to its `max_n`.
+        """
         if self.language_automaton is None or not provable(self.network):
             return None
         return certify(self.network, Task.of(self.language_automaton, isinstance(self.language, Countable)))

@@ -111,7 +111,7 @@ class Certificate:
 
     def __str__(self) -> str:
         if self.status == "proved":
-            return "Proved: it predicts what it must on every word, of whatever length."
+            return "Proved: it predicts what it must in every text, of whatever length."
         if self.status == "refuted":
             return f"Refuted: it errs after {self.word}."
         return f"Open: {self.obstacle}."

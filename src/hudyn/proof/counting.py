@@ -77,7 +77,7 @@ class CountingProof:
             told.append(f"wrong at n = {self.wrong:,}")
         if self.always_wrong is not None:
             told.append(f"wrong on every word from n = {self.always_wrong:,} on")
-        sentence = f"By proof, in real arithmetic: {', '.join(told)}."
+        sentence = f"By proof, on single words in real arithmetic: {', '.join(told)}."
         if self.repeats is not None:
             sentence += f" In its own arithmetic, the states of the first symbol repeat from n = {self.repeats:,} on"
             sentence += f", so at most {self.period} longer word{'s' * (self.period > 1)} can be right."

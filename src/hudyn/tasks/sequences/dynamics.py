@@ -83,7 +83,7 @@ def report_dynamics(
             too, if it has two hidden units.
         draw_unsolved: whether to draw networks that do not solve the task too.
         learner: whether to learn the best member's automaton by L* too (Angluin 1987), if the language has one.
-        proof: whether to prove or refute that each member is right on every word, of whatever length, and to prove how
+        proof: whether to prove or refute that each member is right in every text, of whatever length, and to prove how
             far it counts and how many fixed points each symbol's map has; seconds a member.
 
     Raises:
@@ -197,18 +197,20 @@ def _proved(members: Sequence[Member], best: Member) -> list[str]:
     found = [member.analysis.certificate.status for member in members if member.analysis.certificate]
     if len(found) > 1:
         sentences.append(
-            f"Proved right on every word, of whatever length: {found.count('proved')} of {len(found)} networks; "
-            f"refuted by a word on which they err: {found.count('refuted')}; neither: {found.count('open')}."
+            f"Proved right in every text, of whatever length: {found.count('proved')} of {len(found)} networks; "
+            f"refuted by a text in which they err: {found.count('refuted')}; neither: {found.count('open')}."
         )
     if best.analysis.certificate:
         sentences.append(str(best.analysis.certificate))
+    if found and isinstance(language := best.analysis.language, Countable):
+        sentences.append(f"These texts have words up to n = {language.max_n}.")
     counting = [member.analysis.counting_proof for member in members if member.analysis.counting_proof]
     if len(counting) > 1:
         reached = sorted(proof.right for proof in counting)
         failing = sum(proof.always_wrong is not None for proof in counting)
         sentences.append(
-            f"Proved right in real arithmetic up to n = {reached[0]} to {reached[-1]}, depending on the network; "
-            f"proved wrong on all words from some n on: {failing} of {len(counting)} networks."
+            f"Proved right on single words, in real arithmetic, up to n = {reached[0]:,} to {reached[-1]:,}, depending "
+            f"on the network; proved wrong on all words from some n on: {failing} of {len(counting)} networks."
         )
     if best.analysis.counting_proof:
         sentences.append(str(best.analysis.counting_proof))
