@@ -72,7 +72,8 @@ def heading(figure: Figure, title: str) -> Text:
     """Write the heading of a figure, whose size is final, into its upper left corner."""
     width, height = figure.get_size_inches()
     is_laid_out = figure.get_layout_engine() is not None  # which makes room for the heading, and so chooses y
-    return figure.suptitle(title, x=EDGE / width, y=None if is_laid_out else 1 - EDGE / height, ha="left", va="top")
+    top = None if is_laid_out else 1 - EDGE / height
+    return figure.suptitle(title, x=EDGE / width, y=top, ha="left", va="top", wrap=True)
 
 
 def image_tiles(
