@@ -133,7 +133,7 @@ def test_load_takes_filters_with_one_run_and_with_several_folders(outputs):
         (["format=xml"], "format: expected table, csv or json, got xml."),
         (["sort="], "sort: expected a value after =."),
         (["sort=seed", "sort=run"], "sort is given twice."),
-        (["folder=nowhere"], "There is no folder nowhere"),
+        (["folder=nowhere"], "There is no folder nowhere; name the one that holds your runs: folder=<folder>."),
         (["folder=empty"], "empty holds no run."),
     ],
 )

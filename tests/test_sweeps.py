@@ -85,7 +85,7 @@ def test_what_cannot_be_resumed_is_refused(command, tmp_path, arguments, told):
     sweep = Sweep(tmp_path / "begun", "check_sigmoid", "train/solved", BRIEF, "mine", ["seed"], [{"seed": "0"}])
     write_results(sweep)
     outcome = command(*arguments)
-    assert outcome.status != 0
+    assert outcome.status == 2
     assert told in outcome.err
     assert "Traceback" not in outcome.err
 

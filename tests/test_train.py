@@ -323,7 +323,7 @@ def test_an_unforeseen_error_leaves_its_traceback_in_the_results(command, monkey
 def test_a_folder_that_holds_a_run_is_not_written_over(command):
     first = command(*UNREPORTED)
     again = command(*UNREPORTED, f"hydra.run.dir={first.folder}", "seed=1")
-    assert again.status == 1
+    assert again.status == 2
     assert "holds a run already. Continue it with resume=" in again.err
     assert first.results["status"] == "done"
     assert first.results["seed"] == 0
@@ -499,9 +499,14 @@ def test_a_finished_run_can_be_trained_longer(command):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["resume=nowhere"], 1, "There is no folder nowhere"),
+        (["resume=nowhere"], 2, "There is no folder nowhere"),
         (["resume={run}", "optimizer.lr=1"], 2, "the run keeps its optimizer.lr; what may change: trainer."),
-        (["resume={run}", "trainer.max_epochs=1"], 1, "is trained for 2 epochs, more than trainer.max_epochs=1"),
+        (["resume={run}/.."], 2, "runs; name one of them. The latest: "),
+        (
+            ["resume={run}", "trainer.max_epochs=1"],
+            2,
+            "is trained for 2 epochs, more than trainer.max_epochs=1; give a larger trainer.max_epochs to train on.",
+        ),
         (["resume={run}", "trainer.max_epoch=3"], 2, "did you mean max_epochs?"),
     ],
 )
@@ -528,7 +533,7 @@ def test_evaluation_gives_the_results_of_the_run(command, finished):
     ("arguments", "status", "message"),
     [
         ([], 2, "usage: eval.py run=<folder of a run>"),
-        (["run=nowhere"], 1, "There is no folder nowhere"),
+        (["run=nowhere"], 2, "There is no folder nowhere"),
         (["run={run}", "data.batchsize=3"], 2, "did you mean batch_size?"),
         (["run={run}", "members=4"], 2, "the run keeps its members"),
     ],

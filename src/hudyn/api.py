@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from hudyn.errors import HudynError, Interrupted
+from hudyn.errors import Interrupted, UsageError
 from hudyn.run.index import index, run_folders
 from hudyn.run.query import check_keys, matching, parse_filters
 from hudyn.run.run import Run
@@ -144,7 +144,7 @@ def _places(folder: Path) -> list[Path]:
 def _some(found: list[T], folder: Path) -> list[T]:
     """What was found in a folder of runs; an error if that is nothing."""
     if not found:
-        raise HudynError(f"{folder} holds no run. Name a folder that train.py wrote, or one that holds such folders.")
+        raise UsageError(f"{folder} holds no run. Name a folder that train.py wrote, or one that holds such folders.")
     return found
 
 

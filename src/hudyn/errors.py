@@ -7,6 +7,10 @@ class HudynError(Exception):
     """Something a person can mend; the message says what was expected, what was found, and what to do."""
 
 
+class UsageError(HudynError):
+    """A mistake in what a command or function was given; nothing was run."""
+
+
 class Pruned(BaseException):
     """A search ends the training of a job early; the message says why."""
 

@@ -158,14 +158,10 @@ def _report() -> None:
 
 def _runs() -> None:
     from hudyn.cli.run_list import USAGE, listing, run_list
-    from hudyn.run.query import QueryError
 
     if {"-h", "--help"} & set(sys.argv[1:]):
         leave(USAGE, 0)
-    try:
-        print(listing(run_list(sys.argv[1:])))
-    except QueryError as error:
-        leave(str(error), 2)
+    print(listing(run_list(sys.argv[1:])))
 
 
 def _finished(command: str, may_change: tuple[str, ...]) -> "tuple[Run, DictConfig]":

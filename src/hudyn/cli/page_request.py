@@ -86,7 +86,7 @@ def _contradictions(request: PageRequest, given: dict[str, list[str]]) -> list[s
     if not folder and "run" not in given:
         mistakes.append(f"Nothing to report on.\n{USAGE}")
     if folder and not folder.is_dir() and not request.run_missing:
-        mistakes.append(f"There is no folder {folder}; name the one that holds your runs, such as assignment=outputs.")
+        mistakes.append(f"There is no folder {folder}; name the one that holds your runs: assignment=<folder>.")
     if "output" in given and len(given.get("run", [])) < 2:
         mistakes.append("output=<file> is where a comparison goes; it takes two or more run=<folder>.")
     if request.output.suffix != ".html":

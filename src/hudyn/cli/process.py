@@ -15,8 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from hudyn.config.problems import ConfigurationError
-from hudyn.errors import HudynError, Interrupted
+from hudyn.errors import HudynError, Interrupted, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -27,7 +26,7 @@ PARENT_CHECK_INTERVAL = 0.5  # seconds
 def run_command(command: Callable[[], None]) -> None:
     """Run a command; turn its outcome into an exit status, and errors meant for people into a message.
 
-    The status is 2 for a mistake in the configuration, 1 for another error, 128 + n after signal n.
+    The status is 2 for a mistake in what the command was given, 1 for another error, 128 + n after signal n.
     """
     sys.stdout, sys.stderr = _lenient(sys.stdout, 1), _lenient(sys.stderr, 2)
     if int(os.environ.get("LOCAL_RANK", 0)) > 0:
@@ -44,7 +43,7 @@ def run_command(command: Callable[[], None]) -> None:
         message = _message(error)
         if message is None:
             raise
-        leave(message, 2 if isinstance(error, ConfigurationError) else 1)
+        leave(message, 2 if isinstance(error, UsageError) else 1)
     end()
 
 

@@ -65,7 +65,7 @@ def run_list(arguments: Sequence[str]) -> RunList:
     if given.get("format", "table") not in FORMATS:
         mistakes.append(f"format: expected table, csv or json, got {given['format']}.")
     if not (folder := Path(given.get("folder", RunList.folder)).expanduser()).is_dir():
-        mistakes.append(f"There is no folder {folder}; name the one that holds your runs, such as folder=outputs.")
+        mistakes.append(f"There is no folder {folder}; name the one that holds your runs: folder=<folder>.")
     if mistakes:
         raise QueryError("\n".join(mistakes))
     sort, columns = (given[key].split(",") if key in given else [] for key in ("sort", "columns"))

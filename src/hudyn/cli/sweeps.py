@@ -13,7 +13,7 @@ from hudyn.config.check import check
 from hudyn.config.compose import Composer, check_all, config_folder
 from hudyn.config.hydra_adapter import Job, SweepContext, parse_arguments, quoted, settings, sweep_context
 from hudyn.config.problems import ConfigurationError, Problem
-from hudyn.errors import HudynError
+from hudyn.errors import HudynError, UsageError
 from hudyn.sweep.engines import Engine
 from hudyn.sweep.fusion import POPULATION, Fusion, UnfusableError, fuse
 from hudyn.sweep.record import FINISHED, Sweep
@@ -39,7 +39,7 @@ def start_sweep(composer: Composer) -> None:
     with sweep_context(config_folder(), folders, composer.overrides, launcher, run_job) as context:
         folder = context.folder
         if (folder / "sweep.json").exists():
-            raise HudynError(f"{folder} holds a sweep already. Continue it with resume_sweep={folder}.")
+            raise UsageError(f"{folder} holds a sweep already. Continue it with resume_sweep={folder}.")
         sweep = Sweep(
             folder,
             name=sweep_name(composer.first.hydra.runtime.choices.experiment),
@@ -66,7 +66,7 @@ def resume_sweep(folder: Path, arguments: Sequence[str]) -> None:
     """
     sweep = Sweep.open(folder)
     if not sweep.overrides:
-        raise HudynError(f"{folder} cannot be resumed: its jobs were chosen one after another by Hydra's sweeper.")
+        raise UsageError(f"{folder} cannot be resumed: its jobs were chosen one after another by Hydra's sweeper.")
     unfinished = sweep.unfinished()
     if not unfinished and len(sweep.jobs) == len(sweep):
         end_sweep(sweep)

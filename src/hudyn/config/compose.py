@@ -13,7 +13,6 @@ from hudyn.config.check import check, check_launcher, is_open, no_such_argument,
 from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, settings
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.config.signatures import locate
-from hudyn.errors import HudynError
 from hudyn.sweep.space import Space
 
 
@@ -33,7 +32,7 @@ def compose(overrides: Sequence[str], config_folders: Sequence[Path] = ()) -> Di
     Raises:
         ConfigurationError: with every problem of the overrides and the config.
     """
-    composer = Composer(overrides, config_folders=config_folders)
+    composer = Composer(overrides, config_folders=config_folders, folder_argument="config_folder")
     jobs = list(composer.jobs())
     check_all(jobs, composer.problems, composer.files)
     ((_, config),) = jobs
@@ -81,6 +80,7 @@ class Composer:
         overrides: the command line's overrides.
         multirun: whether it is a sweep.
         config_folders: further folders of configs.
+        folder_argument: what the caller gives them as.
 
     Attributes:
         files: the config files.
@@ -89,13 +89,19 @@ class Composer:
         overrides: the overrides without mistakes, as Hydra must be given them.
 
     Raises:
-        HudynError: one of the folders does not exist.
+        ConfigurationError: one of the folders does not exist.
     """
 
-    def __init__(self, overrides: Sequence[str], multirun: bool = False, config_folders: Sequence[Path] = ()) -> None:
-        for folder in config_folders:
-            if not folder.is_dir():
-                raise HudynError(f"--config-dir: there is no folder {folder}.")
+    def __init__(
+        self,
+        overrides: Sequence[str],
+        multirun: bool = False,
+        config_folders: Sequence[Path] = (),
+        folder_argument: str = "--config-dir",
+    ) -> None:
+        if missing := [folder for folder in config_folders if not folder.is_dir()]:
+            raise ConfigurationError(Problem(folder_argument, f"there is no folder {folder}") for folder in missing)
+        self._folder_argument = folder_argument
         self.files = ConfigFiles(config_folder(), config_folders)
         self.config_folders = config_folders
         self.multirun = multirun
@@ -240,7 +246,10 @@ class Composer:
         for name in unknown:
             others = [f"{other}={name}" for other in sorted(self.files.groups) if name in self.files.options(other)]
             hint = f"; did you mean {' or '.join(others)}?" if others else nearest(name, options)
-            self._report(group, f"there is no option {name}{hint}")
+            notes = ["docs/experiments.md describes all"] if group == "experiment" else []
+            notes += [] if self.config_folders else [f"configs of your own need {self._folder_argument}"]
+            more = f" ({'; '.join(notes)})" if notes and not others else ""
+            self._report(group, f"there is no option {name}{hint}{more}")
         return not unknown
 
     def _accepted(self, override: Override) -> str | None:
@@ -292,7 +301,7 @@ class Composer:
         try:
             return self.files.compose(overrides, self.multirun)
         except CompositionError as error:
-            self._report("command line", str(error))
+            self._report(error.place, str(error))
             return None
 
     def _report(self, path: str, message: str) -> None:

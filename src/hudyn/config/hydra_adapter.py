@@ -35,7 +35,16 @@ ROOT_CONFIG = "train"
 
 
 class CompositionError(Exception):
-    """Hydra cannot parse an override or compose a config; the message is one line."""
+    """Hydra cannot parse an override or compose a config; the message is one line.
+
+    Args:
+        message: what is wrong.
+        place: where it is wrong: the command line, or a file.
+    """
+
+    def __init__(self, message: str, place: str = "command line") -> None:
+        super().__init__(message)
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,9 @@ class ConfigFiles:
         try:
             return self._loader.load_configuration(ROOT_CONFIG, list(overrides), run_mode=mode)
         except YAMLError as error:
-            raise CompositionError(" ".join(str(error).split())) from error
+            file = getattr(getattr(error, "problem_mark", error), "name", "command line")
+            text = str(error).replace(f'in "{file}", ', "in ")
+            raise CompositionError(" ".join(text.split()), file) from error
         except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: a group set to null
             cause = f" ({error.__cause__})" if isinstance(error.__cause__, OmegaConfBaseException) else ""
             text = str(error).split("\nTo append")[0] + cause.split("\n    full_key")[0]

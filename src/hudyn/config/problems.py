@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hudyn.errors import HudynError
+from hudyn.errors import UsageError
 
 PATH_WIDTH = 40  # columns; a longer path pushes its own message to the right
 
@@ -16,7 +16,7 @@ class Problem:
     message: str
 
 
-class ConfigurationError(HudynError):
+class ConfigurationError(UsageError):
     """A configuration has mistakes; nothing was run.
 
     Args:

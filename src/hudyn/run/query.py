@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hudyn.errors import HudynError
+from hudyn.errors import UsageError
 from hudyn.run.index import IndexedRun
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -22,7 +22,7 @@ SHAPE = re.compile(r"([^<>=!\s]+)(<=|>=|!=|<|>|=)([^=].*)", re.DOTALL)
 MOST_SUGGESTED = 4
 
 
-class QueryError(HudynError):
+class QueryError(UsageError):
     """A filter, a column or an order is mistaken."""
 
 

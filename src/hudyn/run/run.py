@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from hudyn.errors import HudynError
+from hudyn.errors import HudynError, UsageError
 from hudyn.run.folder import atomic_write, rank
 from hudyn.run.formats import upgraded
 from hudyn.run.record import Record
@@ -57,21 +57,21 @@ class Run:
         """The run in `folder`.
 
         Raises:
-            HudynError: there is no run in it.
+            UsageError: there is no run in it.
         """
         run = cls(folder, allowed_targets)
         if not run._config_path.is_file():
-            raise HudynError(_no_run(folder))
+            raise UsageError(_no_run(folder))
         return run
 
     def begin(self, config: DictConfig, resume: bool = False) -> None:
         """Write the resolved config and the first results.json, so that the run can be resumed from here on.
 
         Raises:
-            HudynError: the folder holds a run already, and it is not to be resumed.
+            UsageError: the folder holds a run already, and it is not to be resumed.
         """
         if not resume and rank() == 0 and self._results_path.exists():
-            raise HudynError(
+            raise UsageError(
                 f"{self.folder} holds a run already. Continue it with resume={self.folder}, or choose another folder."
             )
         self.config, self.allowed_targets = config, list(config.allowed_targets)

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hudyn.config.build import build_data, build_module
 from hudyn.config.saved import changed
-from hudyn.errors import HudynError, Interrupted, Pruned
+from hudyn.errors import HudynError, Interrupted, Pruned, UsageError
 from hudyn.page.run_page import write_page
 from hudyn.run.build import build_trainer, load_study
 from hudyn.run.checkpoint import load_checkpoint, load_weights
@@ -99,7 +99,8 @@ def check_resumable(run: Run, config: DictConfig) -> None:
     """Look at the run's last checkpoint, if there is one, before anything of the run is changed.
 
     Raises:
-        HudynError: it cannot be loaded, or the run is past the end that `config` gives it.
+        HudynError: it cannot be loaded.
+        UsageError: the run is past the end that `config` gives it.
     """
     if not run.checkpoint.exists():
         return
@@ -110,7 +111,9 @@ def check_resumable(run: Run, config: DictConfig) -> None:
         if end in (None, -1):
             continue
         if done > end:
-            raise HudynError(f"{run.folder} is trained for {done} {unit}, more than trainer.max_{unit}={end}.")
+            limit = f"trainer.max_{unit}"
+            message = f"is trained for {done} {unit}, more than {limit}={end}; give a larger {limit} to train on."
+            raise UsageError(f"{run.folder} {message}")
         if done == end:
             say(f"{run.folder} is trained to its end, {done} {unit}; trainer.max_{unit}=... trains longer.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hudyn.errors import HudynError
+from hudyn.errors import HudynError, UsageError
 from hudyn.run.folder import is_locked
 from hudyn.run.run import Run
 
@@ -47,7 +47,7 @@ class Sweep:
         """The sweep in `folder`.
 
         Raises:
-            HudynError: there is none.
+            UsageError: there is none.
         """
         path = folder / "sweep.json"
         try:
@@ -58,7 +58,7 @@ class Sweep:
             return cls(folder, **{name: content[name] for name in names}, jobs=jobs, **of_search)
         except FileNotFoundError:
             missing = f"it has no {path.name}" if folder.is_dir() else "there is no such folder"
-            raise HudynError(
+            raise UsageError(
                 f"{folder} holds no sweep: {missing}.\n"
                 "Name the folder of a sweep, such as outputs/multirun/check_sigmoid/2026-01-31_12-00-00."
             ) from None
