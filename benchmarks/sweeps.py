@@ -140,7 +140,7 @@ def survived(launcher: list[str], kill: Callable[[int], None]) -> str:
     settings = [*CHECK, *GRID, "members=16", "trainer.max_steps=20000", "callbacks.checkpoint.interval=1"]
     process = train("-m", *settings, "sweep=jobs", *launcher, f"hydra.sweep.dir={folder}")
     with drained(process):
-        lock = folder / ".locks" / str(KILLED)
+        lock = folder / str(KILLED) / ".lock"
         while not (folder / str(KILLED) / "checkpoints" / "last.ckpt").exists() or not (holders := list(open_in(lock))):
             assert process.poll() is None
             time.sleep(0.1)

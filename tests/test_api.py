@@ -30,6 +30,10 @@ def test_train_returns_the_finished_run(run):
     assert run.folder.parent.name == "srn_anb2n"
     assert (run.folder / "report.html").is_file()
     assert "test/solved" in repr(run)
+    given = (
+        "experiment=srn_anb2n model.network.hidden_size=3 trainer.max_steps=40 data.evaluation_interval=20 members=3"
+    )
+    assert f"python train.py {given}<" in (run.folder / "report.html").read_text()
 
 
 def test_measures_say_what_they_are(run):

@@ -104,7 +104,7 @@ def test_several_loggers_at_once_and_none(command):
     none = command(*SHORT, "logger=none")
     assert none.status == 0, none.err
     assert {path.name for path in none.folder.iterdir()} == {
-        ".hydra", "checkpoints", "config.yaml", "report.html", "results.json", "tables",
+        ".hydra", ".lock", "checkpoints", "config.yaml", "report.html", "results.json", "tables",
         "view.json.gz",
     }  # fmt: skip
     assert none.values("test/accuracy") == both.values("test/accuracy")

@@ -14,7 +14,7 @@ from hudyn.errors import HudynError
 from hudyn.metrics.kinds import MeasureKind
 from hudyn.metrics.measure import Measure
 from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
-from hudyn.run.folder import atomic_write, claim_folder
+from hudyn.run.folder import atomic_write, claim_folder, is_locked
 from hudyn.run.record import Record
 from hudyn.run.run import Run
 
@@ -53,6 +53,15 @@ def test_folders_claimed_at_the_same_time_are_different(tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(found) == sorted({wanted, *(f"{wanted}-{n}" for n in range(2, 9))})
+
+
+def test_where_there_are_no_locks_a_run_is_trained_all_the_same(tmp_path, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with Run(tmp_path).claimed():
+        assert not is_locked(Run(tmp_path).lock)
 
 
 def test_results_are_json_whatever_the_numbers(tmp_path):
@@ -96,6 +105,13 @@ def test_results_of_an_earlier_version_have_their_rates(tmp_path):
     old = {"metrics": {"test/solved": {"mean": 0.5, "interval": [0.1, 0.9], "values": [1.0, 0.0]}}}
     (tmp_path / "results.json").write_text(json.dumps(old))
     assert Record.read(tmp_path / "results.json").metrics["test/solved"].kind == "rate"
+
+
+def test_the_experiment_of_a_run_of_an_earlier_version_is_its_name(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: mine\nreport: {}\n")
+    (tmp_path / "results.json").write_text('{"experiment": "mine", "status": "done"}')
+    run = Run.open(tmp_path)
+    assert (run.config.experiment, run.record.name) == ("mine", "mine")
 
 
 def test_a_summary_counts_the_members_that_have_a_value():

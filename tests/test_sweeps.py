@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from hudyn.metrics.kinds import wilson_interval
+from hudyn.run.run import Run
 from hudyn.sweep import results
 from hudyn.sweep.record import Sweep
 from hudyn.sweep.results import write_results
@@ -174,15 +175,18 @@ def same(one, other) -> bool:
 @pytest.mark.parametrize("members", [1, 2])
 def test_fused_jobs_are_those_of_runs_of_their_own(command, tmp_path, members):
     """Weights, optimizer, history and measures, to the last bit; figures and tables when they are asked for."""
-    swept = [f"members={members}", "optimizer=adam", "optimizer.lr=0.01,0.02", f"seed={3},{3 + members}"]
+    swept = [f"members={members}", "optimizer=adam", "optimizer.lr=0.01,0.02", f"seed={3},{3 + members}",
+             "~callbacks.progress"]  # fmt: skip
     assert command("-m", *SEQUENCES, *swept, "sweep=fused", "hydra.sweep.dir=fused").status == 0
-    alone = [f"members={members}", "optimizer=adam", "optimizer.lr=0.02", f"seed={3 + members}", "sweep=fused"]
+    alone = [f"members={members}", "optimizer=adam", "optimizer.lr=0.02", f"seed={3 + members}",
+             "~callbacks.progress=null", "sweep=fused"]  # fmt: skip
     assert command(*SEQUENCES, *alone, "hydra.run.dir=alone").status == 0
     job, run = tmp_path / "fused" / "3", tmp_path / "alone"
     load = [torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (job, run)]
     assert same(*load)
     for name in ("config.yaml", "tables/history.csv"):
         assert (job / name).read_text() == (run / name).read_text()
+    assert Run(job).arguments == Run(run).arguments
     results = [json.loads((folder / "results.json").read_text()) for folder in (job, run)]
     assert results[0]["metrics"] == results[1]["metrics"]
     assert [row["status"] for row in rows(tmp_path / "fused" / "sweep.csv")] == ["done"] * 4
@@ -237,5 +241,9 @@ def test_a_fused_sweep_that_was_stopped_goes_on(command, tmp_path, monkeypatch):
     assert outcome.status == 130
     assert "train.py resume_sweep=sweep" in outcome.err
     assert in_table(tmp_path / "sweep", "status") == ["waiting", "waiting"]
+    with Run(tmp_path / "sweep" / "population").claimed():
+        outcome = command("resume_sweep=sweep")
+    assert outcome.status == 2
+    assert "population is being trained by process" in outcome.err
     assert command("resume_sweep=sweep").status == 0
     assert in_table(tmp_path / "sweep", "status") == ["done", "done"]

@@ -7,8 +7,10 @@ import html
 import json
 import math
 import os
+import platform
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,7 +23,10 @@ import torch
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import hudyn
+from hudyn.errors import HudynError
 from hudyn.run.readable import heading
+from hudyn.run.run import Run
 
 from .conftest import ROOT, SHORT, run_folders, train_here
 
@@ -91,6 +96,22 @@ def test_what_a_run_leaves_behind(finished):
         assert (finished / path).is_file()
     assert OmegaConf.load(finished / "config.yaml").model.members == 3
     assert not list(finished.rglob("*.part"))
+
+
+def test_a_run_with_a_name_is_still_one_of_its_experiment(command, tmp_path):
+    (tmp_path / "mine" / "model" / "network").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "network" / "narrow.yaml").write_text("_target_: hudyn.networks.NetLin\n")
+    given = ["experiment=kmnist_lin", "model/network=narrow", "name=light", "debug=fast", "~report.evaluation"]
+    outcome = command("--config-dir", "mine", *given)
+    assert outcome.status == 0, outcome.err
+    assert outcome.folder.parent == tmp_path / "outputs" / "light"
+    config = OmegaConf.load(outcome.folder / "config.yaml")
+    for of_run in (outcome.results, config):
+        assert (of_run["experiment"], of_run["name"]) == ("kmnist_lin", "light")
+    page = html.unescape((outcome.folder / "report.html").read_text())
+    assert f"python train.py --config-dir mine {shlex.join(given)}<" in page
+    assert "<h1>light " in page
+    assert "1 of 1 runs" in command("experiment=kmnist_*", "name=light", program="runs").out
 
 
 def test_tables_agree_with_each_other_and_with_the_results(finished):
@@ -515,6 +536,24 @@ def test_what_cannot_be_resumed(command, finished, arguments, status, message):
     assert outcome.status == status
     assert message in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_run_that_is_being_trained_is_not_trained_a_second_time(command, finished):
+    """Nor continued while it is started; processes of further devices belong to the first."""
+    with Run(finished).claimed():
+        for arguments in ([f"resume={finished}"], [*UNREPORTED, f"hydra.run.dir={finished}"]):
+            outcome = command(*arguments)
+            assert outcome.status == 2
+            holder = f"process {os.getpid()} on {platform.node()}"
+            assert f"{finished} is being trained by {holder}; wait for it or stop it." in outcome.err
+        with pytest.raises(HudynError, match=r"is being trained by"):
+            hudyn.resume(finished)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("LOCAL_RANK", "1")
+            with Run(finished).claimed():
+                pass
+    with Run(finished).claimed():
+        pass
 
 
 def test_evaluation_gives_the_results_of_the_run(command, finished):

@@ -63,8 +63,11 @@ def train(experiment: str, *overrides: str, config_folder: str | Path | None = N
     given = [f"experiment={experiment}", *overrides, *map(_override, settings, settings.values())]
     config = compose(given, [Path(config_folder)] if config_folder else [])
     run = Run(Path(claim_folder(f"outputs/{config.name}/{datetime.now():%Y-%m-%d_%H-%M-%S}")))
-    run.begin(config)
-    return _trained(run)
+    with run.claimed():
+        run.save_arguments(given)
+        run.record.config_folder = str(config_folder) if config_folder else None
+        run.begin(config)
+        return _trained(run)
 
 
 def resume(path: str | Path, *overrides: str, **settings: object) -> Run:
@@ -79,17 +82,18 @@ def resume(path: str | Path, *overrides: str, **settings: object) -> Run:
         the finished run.
 
     Raises:
-        HudynError: there is no run, its checkpoint is damaged, or a setting cannot change.
+        HudynError: there is no run, it is being trained, its checkpoint is damaged, or a setting cannot change.
         KeyboardInterrupt: the run was stopped again.
     """
     from hudyn.config.saved import RESUME_MAY_CHANGE, changed
     from hudyn.run.training import check_resumable
 
     run = Run.open(Path(path).expanduser())
-    config = changed(run.config, [*overrides, *map(_override, settings, settings.values())], RESUME_MAY_CHANGE)
-    check_resumable(run, config)
-    run.begin(config, resume=True)
-    return _trained(run, resume=True)
+    with run.claimed():
+        config = changed(run.config, [*overrides, *map(_override, settings, settings.values())], RESUME_MAY_CHANGE)
+        check_resumable(run, config)
+        run.begin(config, resume=True)
+        return _trained(run, resume=True)
 
 
 def _trained(run: Run, resume: bool = False) -> Run:

@@ -86,10 +86,17 @@ def _start(arguments: list[str]) -> None:
 
 
 def _resume(folder: Path, overrides: list[str]) -> None:
-    from hudyn.config.saved import RESUME_MAY_CHANGE, changed
     from hudyn.run.run import Run
 
     run = Run.open(folder)
+    with run.claimed():
+        _continue(run, overrides)
+
+
+def _continue(run: "Run", overrides: list[str]) -> None:
+    """Continue a run that this process has claimed."""
+    from hudyn.config.saved import RESUME_MAY_CHANGE, changed
+
     config = changed(run.config, overrides, RESUME_MAY_CHANGE)
     from hudyn.run.terminal import show
     from hudyn.run.training import check_resumable, train
@@ -98,15 +105,16 @@ def _resume(folder: Path, overrides: list[str]) -> None:
     check_resumable(run, config)
     run.begin(config, resume=True)
     try:
-        with advice_to_resume(folder, config.allowed_targets):
+        with advice_to_resume(run.folder, config.allowed_targets):
             train(run, resume=True)
         show(run)
     finally:
-        if (folder.absolute().parent / "multirun.yaml").exists():
+        parent = run.folder.absolute().parent
+        if (parent / "multirun.yaml").exists():
             from hudyn.sweep.record import Sweep
             from hudyn.sweep.results import write_results
 
-            write_results(Sweep.at(folder.absolute().parent, run.config.objective))
+            write_results(Sweep.at(parent, run.config.objective))
 
 
 def _evaluate() -> None:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
 from hudyn.config.compose import config_folder
-from hudyn.config.hydra_adapter import ROOT_CONFIG, ConfigFiles
+from hudyn.config.hydra_adapter import ROOT_CONFIG, ConfigFiles, config_folder_of
 from hudyn.config.saved import RESUME_MAY_CHANGE, changed
 from hudyn.errors import HudynError
 from hudyn.run.folder import claim_folder, locked
@@ -40,8 +40,10 @@ def run_only_job(files: ConfigFiles, config: DictConfig, arguments: list[str]) -
 
 def _begin_and_train(config: DictConfig) -> None:
     run = Run(_folder())
-    run.begin(config)
-    _train(run, config)
+    with run.claimed():
+        run.record.config_folder = config_folder_of(HydraConfig.get())
+        run.begin(config)
+        _train(run, config)
 
 
 def run_jobs(arguments: list[str]) -> None:
@@ -94,7 +96,7 @@ def run_job(config: DictConfig) -> float | None:
     folder = _folder()
     number, sweep = int(folder.name), Sweep.at(folder.parent, config.objective)
     run = Run(folder)
-    with locked(sweep.lock(number), wait=False) as is_mine:
+    with locked(run.lock, wait=False) as is_mine:
         if not is_mine:
             say(f"job {number} is run by another process")
             return None
@@ -114,6 +116,7 @@ def _run_or_continue(run: Run, config: DictConfig, number: int) -> None:
     try:
         if resume := bool(run.record.experiment):
             config = changed(run.config, [f"allowed_targets=[{','.join(config.allowed_targets)}]"], RESUME_MAY_CHANGE)
+        run.record.config_folder = config_folder_of(HydraConfig.get())
         run.begin(config, resume)
         _train(run, config, resume)
     except Exception as error:

@@ -14,6 +14,7 @@ from hudyn.config.compose import Composer, check_all, config_folder
 from hudyn.config.hydra_adapter import Job, SweepContext, parse_arguments, quoted, settings, sweep_context
 from hudyn.config.problems import ConfigurationError, Problem
 from hudyn.errors import HudynError, UsageError
+from hudyn.run.run import Run
 from hudyn.sweep.engines import Engine
 from hudyn.sweep.fusion import POPULATION, Fusion, UnfusableError, fuse
 from hudyn.sweep.record import FINISHED, Sweep
@@ -171,7 +172,7 @@ def _run(
     further = ["--config-dir", sweep.config_folder] if sweep.config_folder else []
     with sigterm_raises(), advice_to_resume(sweep.folder, config.allowed_targets, "resume_sweep", further):
         try:
-            if not (fusion and _trained_together(sweep, fusion)):
+            if not (fusion and _trained_together(sweep, fusion, jobs)):
                 on = engine(config.hydra.launcher, context)
                 if sweep.trials:
                     _search(sweep, context, composer, on)
@@ -222,21 +223,27 @@ def _search(sweep: Sweep, context: SweepContext, composer: Composer, on: Engine)
         say(f"best: job {best}, {sweep.label(best)}, {sweep.objective} {readable(mean)}")
 
 
-def _trained_together(sweep: Sweep, fusion: Fusion) -> bool:
+def _trained_together(sweep: Sweep, fusion: Fusion, jobs: Mapping[int, Sequence[str]]) -> bool:
     """Train the jobs as one population; False where the training of one failed, which must not stop the others."""
     from hudyn.run.terminal import say
     from hudyn.sweep.population import train_population
 
-    try:
-        train_population(sweep, fusion)
-    except HudynError as error:
-        say(f"{error}\nThe jobs are run one by one instead, so that those that fail do not stop the others.")
-        shutil.rmtree(sweep.folder / POPULATION, ignore_errors=True)
-        return False
+    population = Run(sweep.folder / POPULATION)
+    with population.claimed():
+        try:
+            train_population(population, sweep, fusion, {number: _without_hydra(job) for number, job in jobs.items()})
+        except HudynError as error:
+            say(f"{error}\nThe jobs are run one by one instead, so that those that fail do not stop the others.")
+            shutil.rmtree(population.folder, ignore_errors=True)
+            return False
     return True
 
 
 def _settings(overrides: Sequence[str]) -> dict[str, str]:
     """The settings among a job's overrides, as `hudyn.run.run.Run.overrides` has them."""
-    given = [text.partition("=") for text in overrides]
-    return {key.lstrip("+~"): value for key, _, value in given if not key.lstrip("+~").startswith("hydra")}
+    given = [text.partition("=") for text in _without_hydra(overrides)]
+    return {key.lstrip("+~"): value for key, _, value in given}
+
+
+def _without_hydra(overrides: Sequence[str]) -> list[str]:
+    return [text for text in overrides if not text.lstrip("+~").startswith("hydra")]

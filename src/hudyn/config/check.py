@@ -21,6 +21,7 @@ NOT_NEGATIVE, POSITIVE = Bound("an integer of at least 0", least=0), Bound("an i
 FITS_64_BITS = Bound("an integer below 2^62", below=1 << 62)  # so do the seeds of all members
 # The type of each setting, and a harmless value that replaces one with a problem, so that the rest can be checked.
 SETTINGS: dict[str, tuple[Any, Any]] = {
+    "experiment": (str, ""),
     "name": (str, "run"),
     "seed": (Annotated[int, NOT_NEGATIVE, FITS_64_BITS], 0),
     "members": (Annotated[int, POSITIVE, FITS_64_BITS], 1),

@@ -14,6 +14,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.conf import HydraConf
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -281,6 +282,13 @@ def sweep_context(
         GlobalHydra.instance().clear()
 
 
+def config_folder_of(hydra: HydraConf) -> str | None:
+    """The further folder of configs (``--config-dir``) of a job, by its config of Hydra; None if there is none."""
+    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    here = Path.cwd()
+    return str(folders[0].relative_to(here) if folders[0].is_relative_to(here) else folders[0]) if folders else None
+
+
 def quoted(text: str) -> str:
     r"""A value as an override has it, so that Hydra reads it as this text.
 
@@ -301,13 +309,14 @@ def _search_path(root: Path, more: Sequence[Path]) -> ConfigSearchPath:
 
 
 def settings(config: DictConfig) -> DictConfig:
-    """A composed config without Hydra's own part, with the name, which refers to that part, filled in."""
+    """A composed config without Hydra's own part, with experiment and name, which refer to that part, filled in."""
     whole = copy.deepcopy(config)
     hydra_config: Any = HydraConfig.instance()
     before = hydra_config.cfg
     hydra_config.cfg = OmegaConf.masked_copy(whole, "hydra")
     try:
         with contextlib.suppress(OmegaConfBaseException):  # the check reports a reference that cannot be resolved
+            whole.experiment = whole.experiment
             whole.name = whole.name
     finally:
         hydra_config.cfg = before

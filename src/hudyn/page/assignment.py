@@ -314,7 +314,8 @@ def _is(path: Path, run: Run, wanted: Wanted) -> bool:
         content = json.loads(path.read_text(encoding="utf-8"))
         if (content.get("experiment"), content.get("status")) != (wanted.experiment, "done"):
             return False
-        return all(OmegaConf.select(run.config, key) == value for key, value in wanted.settings.items())
+        settings = {"name": wanted.experiment, **wanted.settings}
+        return all(OmegaConf.select(run.config, key) == value for key, value in settings.items())
     except (OSError, ValueError, AttributeError, HudynError):
         return False
 

@@ -59,8 +59,9 @@ def write_page(run: Run) -> None:
 
 def command(run: Run) -> str:
     """The command that starts such a run."""
-    others = [f"{key}={value}" for key, value in run.overrides.items() if key != "experiment"]
-    return shlex.join(["python", "train.py", f"experiment={run.record.experiment}", *others])
+    folder = ["--config-dir", run.record.config_folder] if run.record.config_folder else []
+    experiment = [] if "experiment" in run.overrides else [f"experiment={run.record.experiment}"]
+    return shlex.join(["python", "train.py", *folder, *experiment, *run.arguments])
 
 
 def view(run: Run) -> str:

@@ -1,9 +1,11 @@
 """Files and folders of a run: made once, written whole or not at all."""
 
+import errno
 import fcntl
 import os
+import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,23 +39,37 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold a file's lock, which ends with this process at the latest.
 
+    The file names the process that holds it. A file system without locks lets everyone hold them.
+
     Yields:
         whether it is held: without `wait`, False where another process or context holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
+    with open(path, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+                raise
+        with suppress(OSError):  # a full disk
+            os.truncate(file.fileno(), 0)
+            os.write(file.fileno(), f"process {os.getpid()} on {platform.node()}".encode())
         yield True
 
 
 def is_locked(path: Path) -> bool:
     """Whether somebody holds a file's lock."""
-    with locked(path, wait=False) as free:
-        return not free
+    try:
+        with open(path) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody ever held it, or there are no locks here
+        return False
+    return False
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -27,6 +27,7 @@ _REPORTERS = {
 def upgraded(config: DictConfig) -> DictConfig:
     """A run's config with today's names; reports that were callbacks move to ``report``."""
     with open_dict(config):
+        config.setdefault("experiment", config.get("name", ""))
         config.setdefault("expected", "")
         config.setdefault("sweep", "auto")
         if "report" in config:

@@ -20,7 +20,7 @@ from hudyn.tasks.base import AnyModule
 
 # The settings by which loggers, and TensorBoard's HPARAMS tab, compare runs.
 HPARAMS = {
-    "experiment": "name",
+    "experiment": "experiment",
     "network": "model.network._target_",
     "hidden_size": "model.network.hidden_size",
     "optimizer": "optimizer._target_",

@@ -16,7 +16,7 @@ from hudyn.run.folder import atomic_write
 
 INDEX = ".runs.json"  # in the folder that is asked about
 FORMAT = 1  # changes with what the index holds; an index of another format is made anew
-FIELDS = ("experiment", "seed", "members", "tags", "status", "network", "time", "environment", "error")
+FIELDS = ("experiment", "name", "seed", "members", "tags", "status", "network", "time", "environment", "error")
 QUIET = 600  # seconds without a file written after which a run that says it is running counts as stale
 _TOP_LEVEL = re.compile(r"^(?=\w)", re.MULTILINE)  # where a section of a config.yaml begins
 _MEMBERS_VALUES = re.compile(rb'"values": \[[^\]]*\]')  # the bulk of results.json, not needed here
@@ -144,7 +144,8 @@ def _read_run(folder: Path, stamp: Stamp) -> IndexedRun:
         record = {"status": "damaged", "error": "There is no config.yaml."}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         record = {"status": "damaged", "error": f"{path.name} cannot be read: {error}"}
-    return IndexedRun(folder, stamp, {"experiment": settings.get("name", "")} | record, settings)
+    experiment = settings.pop("experiment", settings.get("name", ""))  # it is in the record
+    return IndexedRun(folder, stamp, {"experiment": experiment} | record, settings)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

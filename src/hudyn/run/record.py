@@ -24,7 +24,9 @@ class Record:
     """What is known of a run; results.json holds it in the order of the attributes.
 
     Attributes:
-        experiment: its name.
+        experiment: the experiment.
+        name: what the run is called: the experiment, unless ``name`` is given.
+        config_folder: the further folder of configs that it was started with.
         seed: seed of member 0.
         members: size of the population.
         tags: words to find the run by.
@@ -39,6 +41,8 @@ class Record:
     """
 
     experiment: str = ""
+    name: str = ""
+    config_folder: str | None = None
     seed: int = 0
     members: int = 1
     tags: list[str] = field(default_factory=list)
@@ -76,6 +80,7 @@ class Record:
             return cls()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise HudynError(f"{path} cannot be read: {error}") from error
+        content.setdefault("name", content.get("experiment", ""))  # in records of earlier versions
         names = set(cls.__dataclass_fields__) - {"metrics", "parts"}
         parts = {name: value for name, value in content.items() if name not in names}
         return cls(metrics=metrics, parts=parts, **{name: content[name] for name in names & set(content)})

@@ -1,6 +1,7 @@
 """A run: its folder, its config, its record, and its networks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from hudyn.errors import HudynError, UsageError
-from hudyn.run.folder import atomic_write, rank
+from hudyn.run.folder import atomic_write, locked, rank
 from hudyn.run.formats import upgraded
 from hudyn.run.record import Record
 
@@ -39,6 +40,7 @@ class Run:
         folder: where it is.
         allowed_targets: as given; of a run begun in this process, those of its config.
         checkpoint: its last checkpoint.
+        lock: the file that the process that trains it has locked.
         figures: folder of its figures.
         tables: folder of its tables.
     """
@@ -47,9 +49,11 @@ class Run:
         self.folder = folder
         self.allowed_targets = allowed_targets
         self.checkpoint = folder / "checkpoints" / "last.ckpt"
+        self.lock = folder / ".lock"
         self.figures = folder / "figures"
         self.tables = folder / "tables"
         self._config_path = folder / "config.yaml"
+        self._overrides_path = folder / ".hydra" / "overrides.yaml"
         self._results_path = folder / "results.json"
 
     @classmethod
@@ -64,6 +68,22 @@ class Run:
             raise UsageError(_no_run(folder))
         return run
 
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the only process that trains it, with those that Lightning starts for further devices.
+
+        Raises:
+            UsageError: another process trains it.
+        """
+        if rank() > 0:
+            yield
+            return
+        with locked(self.lock, wait=False) as is_mine:
+            if not is_mine:
+                holder = self.lock.read_text(encoding="utf-8") or "another process"
+                raise UsageError(f"{self.folder} is being trained by {holder}; wait for it or stop it.")
+            yield
+
     def begin(self, config: DictConfig, resume: bool = False) -> None:
         """Write the resolved config and the first results.json, so that the run can be resumed from here on.
 
@@ -76,7 +96,8 @@ class Run:
             )
         self.config, self.allowed_targets = config, list(config.allowed_targets)
         record = self.record
-        record.experiment, record.seed, record.members = config.name, config.seed, config.members
+        record.experiment, record.name = config.experiment, config.name
+        record.seed, record.members = config.seed, config.members
         record.tags, record.status = list(config.tags), "running"
         record.network = {"class": config.model.network._target_}
         self.save_config()
@@ -136,9 +157,19 @@ class Run:
     @cached_property
     def overrides(self) -> dict[str, str]:
         """The settings given on the command line, or by a sweep."""
-        path = self.folder / ".hydra" / "overrides.yaml"
-        given = [str(text).partition("=") for text in OmegaConf.load(path)] if path.is_file() else []
+        given = [text.partition("=") for text in self.arguments]
         return {key.lstrip("+~"): value for key, _, value in given}
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same as they were given."""
+        path = self._overrides_path
+        return list(map(str, OmegaConf.load(path))) if path.is_file() else []
+
+    def save_arguments(self, arguments: Sequence[str]) -> None:
+        """Write what Hydra writes of a run that it starts."""
+        with atomic_write(self._overrides_path) as file:
+            file.write(OmegaConf.to_yaml(OmegaConf.create(list(arguments))))
 
     @cached_property
     def history(self) -> "pd.DataFrame":
@@ -198,7 +229,7 @@ class Run:
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {measure!r}" for name, measure in sorted(self.metrics.items())]
-        return "\n".join([f"{self.record.experiment}, {self.status}, {self.folder}", *lines])
+        return "\n".join([f"{self.record.name}, {self.status}, {self.folder}", *lines])
 
 
 def _no_run(folder: Path) -> str:

@@ -19,7 +19,7 @@ def say(text: str) -> None:
 def show(run: Run) -> None:
     """Print a short table of a run's measures, and where its page is."""
     members = run.record.members
-    title = f"{run.record.experiment}, {members} member{'s' * (members > 1)}"
+    title = f"{run.record.name}, {members} member{'s' * (members > 1)}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     columns = ["value"] if members == 1 else ["mean", "min", "median", "max"]
     has_intervals = members > 1 and any(measure.interval for measure in run.metrics.values())

@@ -8,17 +8,15 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from hudyn.config.build import build_data, build_module
-from hudyn.errors import HudynError
 from hudyn.metrics.measure import Measure
 from hudyn.page.run_page import write_page
 from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
-from hudyn.run.folder import atomic_write, locked
 from hudyn.run.history import History
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
 from hudyn.run.training import recorded, trained
 from hudyn.side_by_side import run_side_by_side
-from hudyn.sweep.fusion import POPULATION, Fusion
+from hudyn.sweep.fusion import Fusion
 from hudyn.sweep.record import Sweep
 from hudyn.tasks.base import AnyModule
 
@@ -29,26 +27,31 @@ def is_exact(fusion: Fusion) -> bool:
     return config.trainer.accelerator == "cpu" and build_module(config, build_data(config)).is_like_alone
 
 
-def train_population(sweep: Sweep, fusion: Fusion) -> None:
-    """Train all jobs of a sweep, or continue to, in the sweep's folder ``population``, which is removed at the end.
+def train_population(run: Run, sweep: Sweep, fusion: Fusion, arguments: Mapping[int, Sequence[str]]) -> None:
+    """Train all jobs of a sweep as one run, or continue to; the folder of that run is removed at the end.
+
+    Args:
+        run: claimed by this process.
+        sweep: the sweep.
+        fusion: its jobs as one population.
+        arguments: the command line of each job that is not finished.
 
     Raises:
         HudynError: the training of a member failed.
         Interrupted: a signal stopped it.
     """
-    run = Run(sweep.folder / POPULATION)
-    with locked(sweep.folder / ".locks" / "population", wait=False) as is_mine:
-        if not is_mine:
-            raise HudynError(f"{sweep.folder} is run by another process.")
-        say(f"{len(sweep.jobs)} jobs as one population of {fusion.config.members} members")
-        resume = bool(run.record.experiment)
-        run.begin(_unreported(fusion.config), resume)
-        with recorded(run), trained(run, resume) as (study, _):
-            unfinished = sweep.unfinished()
-            content = load_checkpoint(run.checkpoint)
-            tasks = [partial(_write_job, sweep, number, fusion, study.module, run, content) for number in unfinished]
-            run_side_by_side(tasks)
-        shutil.rmtree(run.folder)
+    say(f"{len(sweep.jobs)} jobs as one population of {fusion.config.members} members")
+    resume = bool(run.record.experiment)
+    run.begin(_unreported(fusion.config), resume)
+    with recorded(run), trained(run, resume) as (study, _):
+        unfinished = sweep.unfinished()
+        content = load_checkpoint(run.checkpoint)
+        tasks = [
+            partial(_write_job, sweep, number, arguments[number], fusion, study.module, run, content)
+            for number in unfinished
+        ]
+        run_side_by_side(tasks)
+    shutil.rmtree(run.folder)
 
 
 def _unreported(config: DictConfig) -> DictConfig:
@@ -60,13 +63,19 @@ def _unreported(config: DictConfig) -> DictConfig:
 
 
 def _write_job(
-    sweep: Sweep, number: int, fusion: Fusion, module: AnyModule, whole: Run, content: Mapping[str, Any]
+    sweep: Sweep,
+    number: int,
+    arguments: Sequence[str],
+    fusion: Fusion,
+    module: AnyModule,
+    whole: Run,
+    content: Mapping[str, Any],
 ) -> None:
     """Write the folder of a job; results.json, which says that it is done, comes last."""
     members, record = fusion.members[number], whole.record
     run = Run(sweep.job_folder(number))
-    with atomic_write(run.folder / ".hydra" / "overrides.yaml") as file:
-        file.write(OmegaConf.to_yaml(OmegaConf.create([f"{key}={value}" for key, value in sweep.jobs[number].items()])))
+    run.save_arguments(arguments)
+    run.record.config_folder = sweep.config_folder
     run.begin(fusion.configs[number], resume=True)
     history = History()
     history.run, part = run, content["callbacks"]["History"]

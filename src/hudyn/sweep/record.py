@@ -84,7 +84,7 @@ class Sweep:
 
     def lock(self, number: int) -> Path:
         """The file that whoever runs a job has locked."""
-        return self.folder / ".locks" / str(number)
+        return Run(self.job_folder(number)).lock
 
     def result(self, number: int) -> dict[str, Any]:
         """The results.json of a job, with its status now: also ``waiting``, and ``interrupted`` where it was killed."""
