@@ -131,7 +131,7 @@ def test_ones_own_weights_by_override_and_in_a_file(command, tmp_path):
         (["experiment=check_sigmoid", "+trainer.min_steps=9"], "trainer.min_steps", "is not possible here"),
         (["experiment=check_sigmoid", "data.file=nowhere.csv"], "data.file", "nowhere.csv cannot be read"),
         (["experiment=check_sigmoid", "model.kernel=cuda"], "model.kernel", "expected one of auto, reference, numba"),
-        (["experiment=check_sigmoid", "model/network=net_lin"], "model.network", "expected a hudyn.networks.GridMLP"),
+        (["experiment=check_sigmoid", "model/network=net_lin"], "model.network", "NetLin reads images, but this task"),
         (["experiment=check_sigmoid", "objective=train/solvd"], "objective", "did you mean train/solved?"),
     ],
 )

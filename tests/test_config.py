@@ -129,7 +129,7 @@ def test_everything_is_reported_together(command, tmp_path):
         (["name=.hidden"], "name", "expected the name of a folder"),
         (["name=''"], "name", "expected the name of a folder"),
         (["~report.evaluation._partial_"], "report.evaluation._partial_", "expected true"),
-        (["+report.mine.animation=true"], "report.mine", "expected settings with a _target_; ~report.mine takes"),
+        (["+report.mine.animation=true"], "report.mine", 'expected settings with a _target_; "~report.mine" takes'),
         (["callbacks.progress=null"], "callbacks.progress", "expected settings with a _target_"),
         (["report.evaluation._target_=hudyn.run.folder.claim_folder"], "report.evaluation._target_",
          "expected a report, a function of a study"),
@@ -232,6 +232,23 @@ def test_what_belongs_to_another_task_is_refused(command, tmp_path, arguments, p
     assert set(found) == {path}
     assert "does not belong to the task of" in found[path]
     assert found[path].endswith(fitting)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["experiment=kmnist_lin", "model/network=gru"],
+         "GRU reads symbols, but this task has images; choose model/network=net_conv, net_full or net_lin"),
+        (["experiment=kmnist_lin", "model/network=srn_counter_handset"], "CountingSRN reads symbols, but this"),
+        (["experiment=srn_anb2n", "model/network=net_conv"], "NetConv reads images, but this task has symbols; choose"),
+        (["experiment=check_sigmoid", "model/network=net_lin"],
+         "NetLin reads images, but this task has points; choose model/network=grid_mlp"),
+    ],
+)  # fmt: skip
+def test_a_network_of_another_task_is_refused(command, arguments, message):
+    outcome = command(*arguments)
+    assert outcome.status == 2
+    assert message in problems(outcome)["model.network"]
 
 
 def write_parity_task(folder):
@@ -349,6 +366,7 @@ finally:
         ("experiment=kmnist_lin report=check", 2),
         ("experiment=srn_anb2n report=characters", 2),
         ("experiment=srn_anb2n model=image_classifier", 2),
+        ("experiment=check_sigmoid model/network=gru trainer.precision=auto", 2),
     ):
         arguments = [sys.executable, "-c", script, *line.split()]
         done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)

@@ -284,7 +284,7 @@ TAKEN = {False: COMMON | {"test/squared_error", "test/squared_error_floor", "tes
         (["data.evaluation_max_n=3"], "data", "evaluation_max_n: expected at least 4, the language's max_n, got 3"),
         (["data.language.max_n=100000"], "data.language.max_n", "GB for 64 members; this machine has"),
         (["model.network.alphabet_size=3"], "model.network", "expected alphabet_size 2, got 3"),
-        (["model/network=net_lin"], "model.network", "expected a recurrent network"),
+        (["model/network=net_lin"], "model.network", "NetLin reads images, but this task has symbols"),
         (["data/language=anbmcm"], "data/language", "did you mean anbmcnm?"),
         (["model.max_n=0"], "model", "max_n: expected at least 1, got 0"),
     ],

@@ -107,7 +107,7 @@ def _check_variant(config: DictConfig, files: ConfigFiles | None) -> list[Proble
     problems += of_settings + [problem for problem in of_targets if problem.path not in reported]
     of_task = r"\w+|\w+\._target_|report\.\w+(\._target_)?"  # paths on which the task depends
     if not any(re.fullmatch(of_task, problem.path) for problem in of_targets):
-        problems += _check_task(config, files)
+        problems += list(_check_task(config, files)) or _check_model(config, files)
     return problems
 
 
@@ -212,7 +212,7 @@ def _check_targets(config: DictConfig) -> list[Problem]:
                 problems += _check_target(path, target, trusted)
             if group not in TARGET_GROUPS:
                 problems += [
-                    Problem(f"{group}.{name}", f"expected settings with a _target_; ~{group}.{name} takes it out")
+                    Problem(f"{group}.{name}", f'expected settings with a _target_; "~{group}.{name}" takes it out')
                     for name, part in zip(map(str, node), node.values(), strict=True)
                     if not isinstance(part, DictConfig) or "_target_" not in part
                 ]
@@ -259,7 +259,7 @@ def _locate_allowed(path: str, name: str, trusted: tuple[str, ...]) -> Target:
     """What `name` stands for; LookupError if it is nothing, nothing that may be made, or nothing fit for `path`."""
     allowed, package = (*ALLOWED_PACKAGES, *trusted), name.split(".")[0]
     if not _inside(name, allowed):
-        advice = f"if you trust it, add allowed_targets=[{package}]"
+        advice = f'if you trust it, add "allowed_targets=[{package}]"'
         raise LookupError(f"{name} is not in an allowed package ({', '.join(allowed)}); {advice}")
     target = locate(name)
     if path.startswith("report."):
@@ -306,6 +306,22 @@ def _check_task(config: DictConfig, files: ConfigFiles | None) -> Iterator[Probl
         fit = [f"{group}={name}" for name, lived_in in options if lived_in and lived_in <= packages[reference]]
         choose = f"; choose {' or '.join(fit)}" if fit else ""
         yield Problem(group, f"{first} does not belong to the task of {targets[reference]}{choose}")
+
+
+def _check_model(config: DictConfig, files: ConfigFiles | None) -> Iterator[Problem]:
+    """Whether the network reads what the task has, as far as they say what that is, and the model can use `auto`."""
+    model, network = str(config.model._target_), config.model.get("network")
+    has = class_attribute(model, "inputs")
+    name = str(network._target_) if isinstance(network, DictConfig) and "_target_" in network else ""
+    reads = class_attribute(name, "inputs")
+    if has and reads and has != reads:
+        options = files.targets("model/network").items() if files else ()
+        fit = [option for option, targets in options if any(class_attribute(t, "inputs") == has for t in targets)]
+        listed = " or ".join(filter(None, (", ".join(fit[:-1]), *fit[-1:])))
+        choose = f"; choose model/network={listed}" if fit else ""
+        yield Problem("model.network", f"{name.rpartition('.')[2]} reads {reads}, but this task has {has}{choose}")
+    if config.trainer.get("precision") == AUTO_PRECISION and class_attribute(model, "half_precision") is not True:
+        yield Problem("trainer.precision", "auto is for images; these networks are trained in float32 without it")
 
 
 def _packages_of_options(files: ConfigFiles | None, group: str) -> dict[str, set[str]]:

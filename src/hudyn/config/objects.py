@@ -187,11 +187,8 @@ def _check_trainer(trainer: Trainer, model: type[AnyModule], data: object, confi
             if config.trainer.get(argument) is not None:
                 message = "is not possible here: members that have succeeded may stop before"
                 yield Problem(f"trainer.{argument}", message)
-    if config.trainer.get("precision") == AUTO_PRECISION:
-        if not model.half_precision:
-            yield Problem("trainer.precision", "auto is for images; these networks are trained in float32 without it")
-        elif not on_cpu or trainer.num_devices > 1:
-            yield Problem("trainer.precision", "auto chooses for one CPU; here, give 32-true or bf16-mixed")
+    if config.trainer.get("precision") == AUTO_PRECISION and (not on_cpu or trainer.num_devices > 1):
+        yield Problem("trainer.precision", "auto chooses for one CPU; here, give 32-true or bf16-mixed")
     if trainer.precision == "16-mixed" and not model.half_precision:
         yield Problem("trainer.precision", "16-mixed is for images, whose losses are scaled; use bf16-mixed")
     clip = trainer.gradient_clip_val

@@ -56,8 +56,12 @@ def locate(name: str) -> Target:
     return target
 
 
-def class_attribute(name: str, attribute: str) -> str | None:
-    """The dotted name that a class, or the nearest class it derives from, assigns to an attribute; None if unknown."""
+def class_attribute(name: str, attribute: str) -> Any:
+    """What a class, or the nearest class it derives from, assigns to an attribute; None if unknown.
+
+    Returns:
+        a constant, or the dotted name of anything else.
+    """
     try:
         classes, _ = source.ancestry(source.find(name))
         for item in classes:
@@ -67,6 +71,8 @@ def class_attribute(name: str, attribute: str) -> str | None:
                         ast.Assign(targets=[ast.Name(id=name)], value=value)
                         | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
                     ) if name == attribute:
+                        if isinstance(value, ast.Constant):
+                            return value.value
                         return source.find(source.resolve(item.module, ast.unparse(value))).name
     except (source.UnknownError, source.MissingError):
         pass

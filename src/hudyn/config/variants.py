@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from hudyn.config.signatures import locate
 
@@ -40,10 +41,13 @@ def _lists(config: DictConfig) -> Iterator[tuple[str, list[float]]]:
         except LookupError:  # which the check reports
             continue
         for name in map(str, node):
-            value = None if OmegaConf.is_missing(node, name) else node[name]
+            try:
+                value = node[name]
+            except OmegaConfBaseException:  # it is still to be given, or refers to nothing; the check reports that, too
+                continue
             is_list = isinstance(value, ListConfig) and len(value) > 0 and name in arguments
             if is_list and _is_number(arguments[name].annotation()):
-                yield f"{place}.{name}", [*node[name]]
+                yield f"{place}.{name}", [*value]
 
 
 def _is_number(annotation: Any) -> bool:

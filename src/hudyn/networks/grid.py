@@ -39,6 +39,8 @@ class GridMLP(nn.Module):
         ArgumentError: a number out of range, or given weights of the wrong shape.
     """
 
+    inputs = "points"
+
     @checked
     def __init__(
         self,

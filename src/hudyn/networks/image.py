@@ -15,6 +15,8 @@ CLASSES = 10
 class NetLin(nn.Module):
     """One linear layer and log-softmax: 7,850 parameters."""
 
+    inputs = "images"
+
     def __init__(self) -> None:
         super().__init__()
         self.output = nn.Linear(PIXELS, CLASSES)
@@ -30,6 +32,8 @@ class NetFull(nn.Module):
     Args:
         hidden_size: number of hidden units.
     """
+
+    inputs = "images"
 
     @checked
     def __init__(self, hidden_size: Positive = 300) -> None:
@@ -53,6 +57,8 @@ class NetConv(nn.Module):
     Raises:
         ArgumentError: no convolution, a number of channels below 1, or an even kernel size.
     """
+
+    inputs = "images"
 
     def __init__(self, channels: Sequence[int] = (32, 64), kernel_size: int = 5) -> None:
         super().__init__()

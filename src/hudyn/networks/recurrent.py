@@ -42,12 +42,14 @@ class RecurrentNetwork(nn.Module, ABC):
         blocks: number of blocks of `hidden_size` units that the input feeds: the gates and the candidate.
 
     Attributes:
+        inputs: what it reads, which a task must have.
         gate_names: name of each gate that `step` returns. A gate called candidate has the range -1..1, any other 0..1.
         has_context: whether the state has a context (cell) part beside the hidden state.
         hidden_bounds: smallest and largest value of a hidden unit.
         output: the linear readout from the hidden state to the logits.
     """
 
+    inputs = "symbols"
     gate_names: tuple[str, ...] = ()
     has_context: bool = False
     hidden_bounds: tuple[float, float] = (-1.0, 1.0)

@@ -156,6 +156,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     Attributes:
         training_settings: how the members are trained, beyond the optimizer.
         data_class: the data modules that it can be trained on.
+        inputs: what its networks read, such as images; one that says that it reads something else is refused.
         small_operations: whether torch's operations are so small that a second thread costs more than it saves.
         half_precision: whether it can be trained in float16 (16-mixed), and its precision be chosen by timing (auto).
         results: the latest value of each measure, by ``split/name``.
@@ -164,6 +165,7 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
     """
 
     data_class: ClassVar[type[TaskData]]
+    inputs: ClassVar[str] = ""
     small_operations: ClassVar[bool] = True
     half_precision: ClassVar[bool] = False
 

@@ -35,6 +35,7 @@ class ImageClassifier(TaskModule[KMNISTDataModule, ImageChunk]):
     """
 
     data_class = KMNISTDataModule
+    inputs = "images"
     small_operations = False
     half_precision = True
 

@@ -42,6 +42,7 @@ class GridClassifier(TaskModule[CheckGridDataModule, PointsChunk]):
     """
 
     data_class = CheckGridDataModule
+    inputs = "points"
 
     @checked
     def __init__(

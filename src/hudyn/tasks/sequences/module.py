@@ -50,6 +50,7 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
     """
 
     data_class = SequenceDataModule
+    inputs = "symbols"
 
     @checked
     def __init__(
