@@ -258,7 +258,7 @@ def _locate_allowed(path: str, name: str, trusted: tuple[str, ...]) -> Target:
     """What `name` stands for; LookupError if it is nothing, nothing that may be made, or nothing fit for `path`."""
     allowed, package = (*ALLOWED_PACKAGES, *trusted), name.split(".")[0]
     if not _inside(name, allowed):
-        advice = f"if you trust it, add allowed_targets=[{package}]"
+        advice = f'if you trust it, add allowed_targets=["{package}"]'
         raise LookupError(f"{name} is not in an allowed package ({', '.join(allowed)}); {advice}")
     target = locate(name)
     if path.startswith("report."):

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from hudyn.arguments import Named
 from hudyn.errors import HudynError
 from hudyn.run.folder import atomic_write, rank
 from hudyn.run.formats import upgraded
@@ -51,6 +52,7 @@ class Run:
         self.tables = folder / "tables"
         self._config_path = folder / "config.yaml"
         self._results_path = folder / "results.json"
+        self._overrides_path = folder / ".hydra" / "overrides.yaml"
 
     @classmethod
     def open(cls, folder: Path, allowed_targets: Sequence[str] = ()) -> "Run":
@@ -119,9 +121,9 @@ class Run:
                 file.write(self.record.to_json())
 
     @property
-    def metrics(self) -> "dict[str, Measure]":
+    def metrics(self) -> "Named[Measure]":
         """Every measure by ``split/name``, with its values over the members, mean and interval."""
-        return self.record.metrics
+        return Named(self.record.metrics)
 
     @property
     def status(self) -> str:
@@ -133,10 +135,15 @@ class Run:
         """Whether its figures and tables have been made, or it failed before: not of a job of a fused sweep."""
         return self.status != "done" or "page" in self.record.parts or not self.checkpoint.is_file()
 
+    def save_overrides(self, given: Sequence[str]) -> None:
+        """Write the settings that were given, as Hydra does."""
+        with atomic_write(self._overrides_path) as file:
+            file.write(OmegaConf.to_yaml(OmegaConf.create([*given])))
+
     @cached_property
     def overrides(self) -> dict[str, str]:
         """The settings given on the command line, or by a sweep."""
-        path = self.folder / ".hydra" / "overrides.yaml"
+        path = self._overrides_path
         given = [str(text).partition("=") for text in OmegaConf.load(path)] if path.is_file() else []
         return {key.lstrip("+~"): value for key, _, value in given}
 
@@ -177,8 +184,8 @@ class Run:
         Raises:
             HudynError: there is no such member, or no sound checkpoint.
         """
-        if member is not None and not 0 <= member < self.study.members:
-            raise HudynError(f"member: expected 0 to {self.study.members - 1}, got {member}.")
+        if member is not None and member not in range(self.study.members):
+            raise HudynError(f"member: expected 0 to {self.study.members - 1}, got {member!r}.")
         return self.study.network(member)
 
     @property

@@ -12,7 +12,7 @@ from hudyn.errors import HudynError
 from hudyn.metrics.measure import Measure
 from hudyn.page.run_page import write_page
 from hudyn.run.checkpoint import AtomicCheckpointIO, load_checkpoint
-from hudyn.run.folder import atomic_write, locked
+from hudyn.run.folder import locked
 from hudyn.run.history import History
 from hudyn.run.run import Run
 from hudyn.run.terminal import say
@@ -65,8 +65,7 @@ def _write_job(
     """Write the folder of a job; results.json, which says that it is done, comes last."""
     members, record = fusion.members[number], whole.record
     run = Run(sweep.job_folder(number))
-    with atomic_write(run.folder / ".hydra" / "overrides.yaml") as file:
-        file.write(OmegaConf.to_yaml(OmegaConf.create([f"{key}={value}" for key, value in sweep.jobs[number].items()])))
+    run.save_overrides([f"{key}={value}" for key, value in sweep.jobs[number].items()])
     run.begin(fusion.configs[number], resume=True)
     history = History()
     history.run, part = run, content["callbacks"]["History"]
