@@ -281,6 +281,14 @@ def test_faults_are_named():
         analyse(Wrapped(), Counting([1, 1]))
     with pytest.raises(ValueError, match="language: expected an alphabet of the network's 3 symbols, got 2"):
         analyse(SRN(3, 2), Counting([1, 1]))
+    with pytest.raises(ValueError, match=r"network: expected a network, such as run.network.., got str"):
+        analyse("run", Counting([1, 1]))
+    with pytest.raises(ValueError, match="language: str lacks alphabet, entropy, text, symbols, accepts, read; derive"):
+        analyse(SRN(2, 2), "aabb")
+    with pytest.raises(TypeError, match=r"analyse.* missing 1 required positional argument: 'language'"):
+        analyse(SRN(2, 2))
+    with pytest.raises(KeyError, match="there is no 'z'; valid: a, b"):
+        analyse(CountingLSTM(4), Counting([1, 1])).fixed_points["z"]
     network = SRN(2, 2)
     network.bias.data[0] = math.nan
     with pytest.raises(ValueError, match="network: expected finite parameters, got bias with NaN"):

@@ -86,6 +86,9 @@ def test_what_cannot_be_drawn_is_refused(three):
         figures.counters(three)
     with pytest.raises(ValueError, match="hidden units"):
         figures.principal_components(analyse(SRN(2, 1), Counting([1, 1])))
+    for name in figures.__all__:
+        with pytest.raises(ValueError, match=r"analysis: expected hudyn.analyse\(network, language\), got LSTM"):
+            getattr(figures, name)(three.network)
     with pytest.raises(AttributeError):
         _ = figures.no_such_figure
 

@@ -33,7 +33,9 @@ def test_train_returns_the_finished_run(run):
     given = (
         "experiment=srn_anb2n model.network.hidden_size=3 trainer.max_steps=40 data.evaluation_interval=20 members=3"
     )
-    assert f"python train.py {given}<" in (run.folder / "report.html").read_text()
+    page = (run.folder / "report.html").read_text()
+    assert f"python train.py {given}<" in page
+    assert "Expected: " not in page
 
 
 def test_measures_say_what_they_are(run):
@@ -44,6 +46,8 @@ def test_measures_say_what_they_are(run):
     assert excess.mean == pytest.approx(float(excess.values.mean()))
     assert len(excess.values) == 3
     assert repr(run.metrics["test/first_success"]) == "time none, 3 members"
+    with pytest.raises(KeyError, match=r"there is no 'test/solvd'; did you mean test/solved?"):
+        run.metrics["test/solvd"]
 
 
 def test_tables_are_data_frames(run):
@@ -64,6 +68,8 @@ def test_a_network_is_a_plain_module_with_the_members_weights(run):
     assert logits.shape == (1, 3, 2)
     with pytest.raises(hudyn.HudynError, match="member: expected 0 to 2, got 3"):
         run.network(member=3)
+    with pytest.raises(hudyn.HudynError, match="member: expected 0 to 2, got '1'"):
+        run.network(member="1")
 
 
 def test_the_language_is_that_of_the_run(run):
@@ -86,6 +92,8 @@ def test_a_class_from_elsewhere_is_made_only_if_it_is_allowed(run, tmp_path, mon
         with pytest.raises(hudyn.HudynError, match=r"network._target_ +foreign.Foreign is not in an allowed package"):
             ask()
     assert not (tmp_path / "imported").exists()
+    with pytest.raises(hudyn.HudynError, match=r"allowed_targets +expected a list of words, got 'foreign'"):
+        hudyn.load(folder, allowed_targets="foreign").network()
     network = hudyn.load(folder, allowed_targets=["foreign"]).network(member=1)
     assert type(network).__name__ == "Foreign"
     assert torch.equal(network.hidden_weight, run.network(member=1).hidden_weight)
@@ -129,8 +137,9 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(SequencePredictor, "make_updates", lambda *_: (_ for _ in ()).throw(Interrupted(2)))
-    with pytest.raises(KeyboardInterrupt, match=r"continue with hudyn.resume\('outputs/srn_anb2n/"):
-        hudyn.train("srn_anb2n", **TINY)
+    advice = r"continue with hudyn.resume\('outputs/srn_anb2n/[-\w]+', allowed_targets=\['narrow'\]\)"
+    with pytest.raises(KeyboardInterrupt, match=advice):
+        hudyn.train("srn_anb2n", allowed_targets=["narrow"], **TINY)
     (run,) = hudyn.load("outputs")
     assert run.status == "interrupted"
 

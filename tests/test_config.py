@@ -283,6 +283,38 @@ def test_a_class_that_extends_a_task_belongs_to_it(command, tmp_path):
     assert problems(outcome)["data"].startswith("mine.MyPoints does not belong to the task of")
 
 
+OWN = """
+from hudyn.languages import ProbabilisticAutomaton
+
+
+class NoMoves:
+    alphabet = "ab"
+
+
+class RaisesInit(ProbabilisticAutomaton):
+    def __init__(self):
+        super().__init__("ab", 0, lambda state: [("a", 0, 1 / state)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("NoMoves", "NoMoves lacks entropy, text, symbols, accepts, read; derive from "
+         "hudyn.languages.ProbabilisticAutomaton"),
+        ("RaisesInit", "RaisesInit.__init__.<locals>.<lambda> (own.py, line 11): ZeroDivisionError: division by zero"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_language_of_ones_own(command, tmp_path, monkeypatch, name, message):
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    language = [f"data.language._target_=own.{name}", "~data.language.ratios", "~data.language.max_n"]
+    outcome = command("experiment=srn_anb2n", *language, "~data.language.distribution", "allowed_targets=[own]")
+    assert outcome.status == 2
+    assert problems(outcome)["data.language"] == message
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] in ([], ["__pycache__"])
+
+
 def test_data_of_no_known_task_are_judged_by_what_the_model_is_trained_on(command, tmp_path):
     (tmp_path / "own_data.py").write_text(
         "from hudyn.tasks.base import TaskData\n\n\n"

@@ -39,6 +39,9 @@ def test_the_notebook_runs(name, small_data, tmp_path, monkeypatch):
     ).execute()
     asked = sum(cell.source.count("Image(") + cell.source.count("hudyn.figures.") for cell in notebook.cells)
     assert figures(notebook) == asked > 5
+    printed = str([cell.get("outputs") for cell in notebook.cells])
+    assert "train/loss" in printed  # a run's progress
+    assert "ipywidgets" not in printed
 
 
 @pytest.mark.parametrize("name", SETTINGS)

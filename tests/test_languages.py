@@ -451,6 +451,7 @@ def test_given_probabilities():
         ),
         ({0: [("a", 1, 1.0)], 1: [("b", 0, 0.5)]}, "state 1: expected probabilities that add up to 1, got 0.5"),
         ({0: [("a", 1, 1.0)], 1: []}, "state 1: expected probabilities that add up to 1, got 0"),
+        ({0: [("a", 1, 1.0)], 1: [("d", 0, 1.0)]}, "state 1: symbol 'd' is not in the alphabet 'ab'"),
         ({0: [("a", 1, 1.0)], 1: [("b", 1, 1.0)]}, "no word ends: no move leads back to the start, 0"),
         ({0: [("a", 0, 1e-5), ("b", 1, 1 - 1e-5)], 1: [("a", 1, 1 - 1e-5), ("b", 0, 1e-5)]}, "words have more than"),
     ],
@@ -458,3 +459,8 @@ def test_given_probabilities():
 def test_moves_that_define_no_language_are_refused(moves, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         ProbabilisticAutomaton("ab", 0, moves.get, float)
+
+
+def test_without_labels_the_states_are_numbered():
+    language = ProbabilisticAutomaton("ab", "s", {"s": [("a", "t", 1.0)], "t": [("b", "s", 1.0)]}.get)
+    assert language.read("abab").states.tolist() == [1, 0, 1, 0]

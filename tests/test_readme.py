@@ -181,6 +181,20 @@ def test_folders_and_targets_it_names_exist():
             assert (ROOT / name).is_file()
 
 
+def test_files_are_listed_once():
+    files = re.findall(r"^\| (`.*?) \|", PAGES["docs/files.md"].partition("\n## ")[0], re.MULTILINE)
+    assert len(files) == len(set(files)) > 8
+
+
+def test_the_members_of_a_language_are_listed():
+    from hudyn.languages.text import check_language
+
+    with pytest.raises(ValueError, match="object lacks") as caught:
+        check_language(object())
+    for member in re.findall(r"\w+(?=[,;])", str(caught.value)):
+        assert f"`{member}`" in PAGES["docs/extending.md"]
+
+
 def test_every_experiment_is_described():
     for experiment in (ROOT / "conf/experiment").glob("*.yaml"):
         assert (

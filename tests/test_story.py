@@ -236,17 +236,17 @@ def results(solved, **values):
     [
         ([True] * 42 + [False] * 22, [4] * 40 + [5, 5] + [0] * 22,
          "42 of 64 networks (66 %, 95 % interval 53–76 %) predict every determined symbol of aⁿb²ⁿ up to n = 4; the "
-         "median network counts to n = 4, the best to n = 5."),
+         "median network is right up to n = 4, the best up to n = 5."),
         ([True, True], [1000, 1000],
          "All 2 networks (95 % interval 34–100 %) predict every determined symbol of aⁿb²ⁿ up to n = 4; the median "
-         "network and the best count to n = 1,000, where the search ends."),
+         "network and the best are right up to n = 1,000, where the search ends."),
         ([False, False], [0, 0],
          "None of 2 networks (95 % interval 0–66 %) predicts every determined symbol of aⁿb²ⁿ up to n = 4; no "
          "network predicts even the word of n = 1."),
         ([True, False, False], [6, 0, 0],
          "1 of 3 networks (33 %, 95 % interval 6–79 %) predicts every determined symbol of aⁿb²ⁿ up to n = 4; the "
-         "median network does not predict even the word of n = 1, the best counts to n = 6."),
-        ([True], [8], "The network predicts every determined symbol of aⁿb²ⁿ up to n = 4; it counts to n = 8."),
+         "median network does not predict even the word of n = 1, the best is right up to n = 6."),
+        ([True], [8], "The network predicts every determined symbol of aⁿb²ⁿ up to n = 4; it is right up to n = 8."),
         ([False], [0], "The network does not predict every determined symbol of aⁿb²ⁿ up to n = 4; it does not "
          "predict even the word of n = 1."),
     ],

@@ -162,6 +162,7 @@ def test_the_page_shows_every_figure_and_table(finished):
     page = (finished / "report.html").read_text()
     assert "kmnist_lin" in page
     assert "done" in page
+    assert "(with the experiment's own settings; this run changed some)" in page
     for path in (finished / "figures").glob("*.png"):
         assert f'alt="{heading(path.stem)}' in page
     tables = {table["name"]: table["csv"] for table in data_of(page)["tables"]}

@@ -75,7 +75,8 @@ def resume(path: str | Path, *overrides: str, **settings: object) -> Run:
 
     Args:
         path: folder of the run.
-        overrides: settings that change, as on the command line: of the trainer, ``"trainer.max_steps=200000"``.
+        overrides: settings that change, as on the command line: of the trainer, ``"trainer.max_steps=200000"``. A run
+            with classes of your own needs `allowed_targets` again: ``allowed_targets=["narrow"]``.
         settings: the same by name.
 
     Returns:
@@ -100,10 +101,11 @@ def _trained(run: Run, resume: bool = False) -> Run:
     """Train a run that has begun."""
     from hudyn.run.training import train as train_run
 
+    trusted = f", allowed_targets={run.allowed_targets}" if run.allowed_targets else ""
     try:
         train_run(run, resume)
     except Interrupted as error:
-        raise KeyboardInterrupt(f"{error}; continue with hudyn.resume({str(run.folder)!r})") from None
+        raise KeyboardInterrupt(f"{error}; continue with hudyn.resume({str(run.folder)!r}{trusted})") from None
     return run
 
 

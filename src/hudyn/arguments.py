@@ -13,6 +13,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+V = TypeVar("V")
 
 
 class ArgumentError(ValueError):
@@ -93,7 +94,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind(*args, **kwargs).arguments
+        given = signature.bind_partial(*args, **kwargs).arguments
         for name, bound in bounded:
             value = given.get(name)
             if isinstance(value, int | float) and not bound.holds(value):
@@ -101,6 +102,18 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return call
+
+
+class Named(dict[str, V]):
+    """Values by name; the KeyError of an unknown name says which there are.
+
+    >>> Named(members=8, seed=0)["memebrs"]
+    Traceback (most recent call last):
+    KeyError: "there is no 'memebrs'; did you mean members?"
+    """
+
+    def __missing__(self, name: object) -> V:
+        raise KeyError(f"there is no {name!r}{nearest(str(name), self)}")
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -4,10 +4,12 @@ import copy
 import inspect
 import logging
 import os
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -20,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from hudyn.arguments import ArgumentError, nearest
 from hudyn.config.build import TOTAL_UPDATES, network_maker
-from hudyn.config.check import AUTO_PRECISION, plain, repair
+from hudyn.config.check import ALLOWED_PACKAGES, AUTO_PRECISION, plain, repair
 from hudyn.config.problems import Problem
 from hudyn.config.signatures import locate
 from hudyn.config.variants import variant_of, variants
@@ -209,7 +211,21 @@ def _refusal(path: str, node: DictConfig, error: BaseException) -> Problem:
     if path == "trainer" and "backend" in message:
         return Problem("trainer.accelerator", f"{message} (got {node.accelerator})")
     argument = _blamed(node, message)
-    return Problem(f"{path}.{argument}" if argument else path, message)
+    return Problem(f"{path}.{argument}" if argument else path, _place(str(node._target_), error) + message)
+
+
+def _place(target: str, error: BaseException) -> str:
+    """Where in the module of a class of one's own an error was raised, and its type, to stand before its message."""
+    package = target.partition(".")[0]
+    codes = [
+        (frame.f_code, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+    ]
+    if not codes or any(f"{allowed}.".startswith(f"{package}.") for allowed in ALLOWED_PACKAGES):
+        return ""
+    code, line = codes[-1]
+    return f"{code.co_qualname} ({Path(code.co_filename).name}, line {line}): {type(error).__name__}: "
 
 
 def _blamed(node: DictConfig, message: str) -> str | None:

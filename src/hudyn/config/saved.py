@@ -65,10 +65,9 @@ def trusted(config: DictConfig, allowed_targets: Sequence[str] = ()) -> DictConf
         ConfigurationError: with every class that is not allowed, or does not exist.
     """
     config = copy.deepcopy(config)
-    config.allowed_targets = list(allowed_targets)
-    refused = [
-        problem for problem in check(config) if re.fullmatch(r"(data|model|optimizer)\.(.+\.)?_target_", problem.path)
-    ]
+    config.allowed_targets = allowed_targets
+    paths = r"allowed_targets|(data|model|optimizer)\.(.+\.)?_target_"
+    refused = [problem for problem in check(config) if re.fullmatch(paths, problem.path)]
     if refused:
         raise ConfigurationError(refused)
     return config

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hudyn.arguments import ArgumentError, Positive, checked
+from hudyn.arguments import ArgumentError, Named, Positive, checked
 from hudyn.dynamics.counters import Counters, check_alphabet, counters
 from hudyn.dynamics.extraction import Extraction, extract
 from hudyn.dynamics.fixed_points import FixedPoint, SymbolMap, symbol_maps
@@ -18,6 +18,7 @@ from hudyn.dynamics.trajectories import WordTrajectory, example_words, word_traj
 from hudyn.dynamics.verdict import Verdict, judge, why_not_judged
 from hudyn.languages import Countable, HasAutomaton, Language
 from hudyn.languages.moore import Difference, MooreMachine, difference, renamed
+from hudyn.languages.text import check_language
 from hudyn.metrics.longest import longest as measure_longest
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks.recurrent import RecurrentNetwork
@@ -74,19 +75,19 @@ class Analysis:
     def maps(self) -> Mapping[str, SymbolMap]:
         """What each symbol does to the state: fixed points, cycles, slow points, continua and drift, by symbol."""
         maps = symbol_maps(self.network, self.texts.symbols, self.texts.read)
-        return dict(zip(self.language.alphabet, maps, strict=True))
+        return Named(zip(self.language.alphabet, maps, strict=True))
 
     @property
     def fixed_points(self) -> Mapping[str, tuple[FixedPoint, ...]]:
         """The isolated fixed points under each symbol, those nearest to visited states first."""
-        return {symbol: symbol_map.fixed_points for symbol, symbol_map in self.maps.items()}
+        return Named((symbol, symbol_map.fixed_points) for symbol, symbol_map in self.maps.items())
 
     @cached_property
     def census(self) -> Mapping[str, Census] | None:
         """How many fixed points and 2-cycles each symbol's map has, proved."""
         if not provable(self.network):
             return None
-        return {symbol: census(self.network, place) for place, symbol in enumerate(self.language.alphabet)}
+        return Named((symbol, census(self.network, place)) for place, symbol in enumerate(self.language.alphabet))
 
     @cached_property
     def certificate(self) -> Certificate | None:
@@ -215,8 +216,11 @@ def analyse(
         seed: of the generator that draws `texts`.
 
     Raises:
-        ArgumentError: a network that is not recurrent, has another alphabet, or parameters that are not finite.
+        ArgumentError: a network that is not recurrent, has another alphabet, or parameters that are not finite; a
+            language that lacks a member.
     """
+    if not isinstance(network, nn.Module):
+        raise ArgumentError("network", f"expected a network, such as run.network(), got {type(network).__name__}")
     if not isinstance(network, RecurrentNetwork):
         missing = [name for name in REQUIRED if not hasattr(network, name)]
         raise ArgumentError(
@@ -225,6 +229,7 @@ def analyse(
             + (f", which lacks {', '.join(missing)}" if missing else "")
             + "; subclass RecurrentNetwork and define its `step`",
         )
+    check_language(language)
     check_alphabet(network, language.alphabet)
     check_finite(network)
     if texts is None:

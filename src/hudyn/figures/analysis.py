@@ -1,5 +1,9 @@
 """The figures of an `Analysis`, one function each; without a title of yours they carry one of their own."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -15,11 +19,25 @@ from hudyn.figures.style import in_style
 from hudyn.figures.trajectories import counter_courses, time_course
 from hudyn.languages import Countable
 
+P = ParamSpec("P")
 COUNTER_UNITS = 6  # rows of the figure: the units from which the count can best be decoded
 COUNTER_WORDS = 8  # lines in each panel: more hide each other
 TRAJECTORY_UNITS = 5  # lines in each panel: the units that vary most
 
 
+def of_analysis(draw: Callable[Concatenate[Analysis, P], Figure]) -> Callable[Concatenate[Analysis, P], Figure]:
+    """Make `draw` refuse anything but an `Analysis`, such as a network."""
+
+    @wraps(draw)
+    def drawn(analysis: Analysis, *args: P.args, **kwargs: P.kwargs) -> Figure:
+        if not isinstance(analysis, Analysis):
+            raise ArgumentError("analysis", f"expected hudyn.analyse(network, language), got {type(analysis).__name__}")
+        return draw(analysis, *args, **kwargs)
+
+    return drawn
+
+
+@of_analysis
 def phase_portrait(analysis: Analysis, title: str | None = None) -> Figure:
     """What each symbol does to a state of two hidden units: arrows, nullclines, fixed points, and example words.
 
@@ -35,6 +53,7 @@ def phase_portrait(analysis: Analysis, title: str | None = None) -> Figure:
     )
 
 
+@of_analysis
 @in_style
 def mechanism(analysis: Analysis, title: str | None = None) -> Figure:
     """How a network of two hidden units works: clusters of states, automaton, phase portrait and explanation.
@@ -49,6 +68,7 @@ def mechanism(analysis: Analysis, title: str | None = None) -> Figure:
     return montage([[clusters, diagram], [portrait]], title, "\n".join(analysis.explanation))
 
 
+@of_analysis
 def counters(analysis: Analysis, title: str | None = None) -> Figure:
     """What the units that count best do while each symbol is read: a row per unit, a column per symbol.
 
@@ -71,11 +91,13 @@ def counters(analysis: Analysis, title: str | None = None) -> Figure:
     )
 
 
+@of_analysis
 def automaton(analysis: Analysis, title: str | None = None) -> Figure:
     """The state diagram of the network's automaton."""
     return state_diagram(analysis.automaton.machine, title or _title(analysis, "automaton"))
 
 
+@of_analysis
 def principal_components(analysis: Analysis, title: str | None = None) -> Figure:
     """The first two principal components of the hidden and context states, with example words.
 
@@ -95,6 +117,7 @@ def principal_components(analysis: Analysis, title: str | None = None) -> Figure
     )
 
 
+@of_analysis
 def trajectory(analysis: Analysis, word: str, title: str | None = None) -> Figure:
     """The units, gates and predictions over time, as the network reads a word, or several words joined.
 

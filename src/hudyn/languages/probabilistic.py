@@ -23,7 +23,7 @@ class ProbabilisticAutomaton:
         alphabet: the symbols, one character each.
         start: the state in which words begin and end.
         moves: the transitions from a state: symbol, next state, probability; each symbol at most once.
-        label: the number that stands for a state in a text.
+        label: the number that stands for a state in a text; if None, the states are numbered from 0, the start.
 
     Attributes:
         alphabet: the symbols.
@@ -34,8 +34,8 @@ class ProbabilisticAutomaton:
         labels: number that stands for each state in a text, [states].
 
     Raises:
-        ValueError: a symbol that occurs twice in a state, probabilities that do not add up to 1, too many states, or
-            words that never end or are too long.
+        ValueError: an unknown symbol, one that occurs twice in a state, probabilities that do not add up to 1, too many
+            states, or words that never end or are too long.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class ProbabilisticAutomaton:
         alphabet: Sequence[str],
         start: State,
         moves: Callable[[State], Sequence[tuple[str, State, float]]],
-        label: Callable[[State], float],
+        label: Callable[[State], float] | None = None,
     ) -> None:
         self.alphabet = tuple(alphabet)
         index, states, table = {start: 0}, [start], []
         for number, state in enumerate(states):  # the list grows while it is traversed
             out = list(moves(state))
-            _check_moves(state, out)
+            _check_moves(state, out, self.alphabet)
             for symbol, to, probability in out:
                 if to not in index:
                     if len(states) == MAX_STATES:
@@ -64,7 +64,7 @@ class ProbabilisticAutomaton:
         self.probabilities = np.zeros(shape)
         self.probabilities[sources, symbols] = probabilities
         self._determined = self.probabilities.max(axis=1) == 1
-        self.labels = np.array([label(state) for state in states], dtype=float)
+        self.labels = np.array([label(state) for state in states] if label else range(len(states)), dtype=float)
         cumulative = self.probabilities.cumsum(axis=1)
         cumulative[cumulative >= cumulative[:, -1:]] = np.inf  # rounding may leave the last just under 1
         self._thresholds = np.ascontiguousarray(cumulative[:, :-1].T)  # [alphabet - 1, states]
@@ -162,10 +162,12 @@ class ProbabilisticAutomaton:
         )
 
 
-def _check_moves(state: State, moves: Sequence[tuple[str, State, float]]) -> None:
-    """Raise ValueError unless each symbol occurs once, and the probabilities add up to 1."""
+def _check_moves(state: State, moves: Sequence[tuple[str, State, float]], alphabet: Sequence[str]) -> None:
+    """Raise ValueError unless each symbol is in the alphabet and occurs once, and the probabilities add up to 1."""
     symbols = [symbol for symbol, _, _ in moves]
     for symbol in symbols:
+        if symbol not in alphabet:
+            raise ValueError(f"state {state!r}: symbol {symbol!r} is not in the alphabet {''.join(alphabet)!r}")
         if symbols.count(symbol) > 1:
             raise ValueError(
                 f"state {state!r}: the symbol {symbol} occurs {symbols.count(symbol)} times, expected once"

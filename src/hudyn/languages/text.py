@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from hudyn.arguments import ArgumentError
+
 CONTEXT = 20  # symbols before a misplaced one that the error shows
 
 
@@ -22,6 +24,9 @@ class Text:
 
 class Language(Protocol):
     """A probability distribution over words, and over the endless text of independently drawn words.
+
+    A language needs every member listed here: `alphabet`, `entropy`, `text`, `symbols`, `accepts` and `read`. A class
+    derived from `hudyn.languages.ProbabilisticAutomaton` has them.
 
     The text alone must show where each word ends, so that every text splits into words in exactly one way.
 
@@ -52,6 +57,14 @@ class Language(Protocol):
         Raises:
             ValueError: an unknown symbol, or a symbol that cannot follow those before it.
         """
+
+
+def check_language(language: object) -> None:
+    """Raise ArgumentError unless `language` has every member of `Language`."""
+    members = [name for name in (*Language.__annotations__, *vars(Language)) if not name.startswith("_")]
+    if missing := [name for name in members if not hasattr(language, name)]:
+        advice = "derive from hudyn.languages.ProbabilisticAutomaton"
+        raise ArgumentError("language", f"{type(language).__name__} lacks {', '.join(missing)}; {advice}")
 
 
 def encode(symbols: str, alphabet: Sequence[str]) -> np.ndarray:

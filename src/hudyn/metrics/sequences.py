@@ -96,6 +96,8 @@ def excess(logs: Tensor, probabilities: Tensor, read: Tensor) -> Tensor:
 def determined_right(choices: Tensor, probabilities: Tensor, determined: Tensor) -> Tensor:
     """Accuracy at determined positions: the share whose next symbol is the most probable one, [members].
 
+    NaN if no position is determined.
+
     Args:
         choices: the most probable symbols, [members, texts, time].
         probabilities: the true distributions, [texts, time, alphabet].

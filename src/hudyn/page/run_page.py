@@ -26,6 +26,8 @@ WIDEST = 1400  # pixels of a picture in the page
 WIDE = 1200  # pixels of a picture's file, beyond which its text is legible only across the page
 # settings that leave the experiment the same
 KEPT = {"experiment", "members", "seed", "threads", "name", "tags", "logger", "sweep"}
+# what an experiment's expectation is about: it says nothing of another language or network
+EXPECTED_OF = ("data.language", "model.network")
 
 
 def write_page(run: Run) -> None:
@@ -41,7 +43,7 @@ def write_page(run: Run) -> None:
             record=run.record,
             command=command(run),
             facts=facts(run.record),
-            expected=run.config.get("expected") or "",
+            expected=expected(run),
             pending="" if run.is_reported else shlex.join(["python", "report.py", f"run={run.folder}"]),
             is_changed=bool(set(run.overrides) - KEPT),
             figures=figures(run),
@@ -55,6 +57,12 @@ def write_page(run: Run) -> None:
     )
     with atomic_write(run.folder / "report.html") as file:
         file.write(page)
+
+
+def expected(run: Run) -> str:
+    """The result to expect; empty if the run has another language or network than its experiment."""
+    is_another = any(key.replace("/", ".").startswith(EXPECTED_OF) for key in run.overrides)
+    return "" if is_another else run.config.get("expected") or ""
 
 
 def command(run: Run) -> str:

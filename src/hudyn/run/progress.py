@@ -24,8 +24,7 @@ class Progress(RichProgressBar):
         super().__init__(refresh_rate=10, theme=theme)
         self._latest: dict[str, float] = {}
         self._cadence = Cadence(least=2.0)
-        console = Console()
-        self._drawn = console.is_terminal or console.is_jupyter
+        self._drawn = Console().is_terminal  # not in a notebook, where rich's bar would need ipywidgets
         if not self._drawn:
             self.disable()
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from hudyn.arguments import Named
 from hudyn.errors import HudynError, UsageError
 from hudyn.run.folder import atomic_write, locked, rank
 from hudyn.run.formats import upgraded
@@ -140,9 +141,9 @@ class Run:
                 file.write(self.record.to_json())
 
     @property
-    def metrics(self) -> "dict[str, Measure]":
+    def metrics(self) -> "Named[Measure]":
         """Every measure by ``split/name``, with its values over the members, mean and interval."""
-        return self.record.metrics
+        return Named(self.record.metrics)
 
     @property
     def status(self) -> str:
@@ -208,8 +209,8 @@ class Run:
         Raises:
             HudynError: there is no such member, or no sound checkpoint.
         """
-        if member is not None and not 0 <= member < self.study.members:
-            raise HudynError(f"member: expected 0 to {self.study.members - 1}, got {member}.")
+        if member is not None and member not in range(self.study.members):
+            raise HudynError(f"member: expected 0 to {self.study.members - 1}, got {member!r}.")
         return self.study.network(member)
 
     @property

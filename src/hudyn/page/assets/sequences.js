@@ -267,7 +267,7 @@ function tapeOf(alphabet, go) {
   });
   return {
     node: element("div", {}, node,
-      element("p", { class: "note" }, "Under each symbol: whether the likeliest next symbol, after it, may follow (✓) or not (✗). ",
+      element("p", { class: "note" }, "Under each symbol: whether the symbol that is predicted to follow it is legal (✓) or not (✗). ",
         "Keys: ← and → step, Home goes to the start, Space plays.")),
     write(given, allowed) {
       symbols = given;

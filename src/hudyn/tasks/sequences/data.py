@@ -10,6 +10,7 @@ from torch import Tensor
 from hudyn.arguments import ArgumentError, NonNegative, Positive, checked
 from hudyn.kernels.recurrent import Sequences, Vocabulary
 from hudyn.languages import Countable, HasVocabulary, Language
+from hudyn.languages.text import check_language
 from hudyn.metrics.sequences import ScoredTexts
 from hudyn.seeds import derived_seed
 from hudyn.tasks.base import TaskData
@@ -38,7 +39,8 @@ class SequenceDataModule(TaskData[Sequences]):
         seed: seed of member 0.
 
     Raises:
-        ArgumentError: a number out of range, an example that is no text of the language, or words too long for memory.
+        ArgumentError: a language that lacks a member, a number out of range, an example that is no text of the
+            language, or words too long for memory.
     """
 
     accumulates = True
@@ -59,6 +61,7 @@ class SequenceDataModule(TaskData[Sequences]):
         seed: NonNegative = 0,
     ) -> None:
         super().__init__()
+        check_language(language)
         if stream and batch_size > 1:
             raise ArgumentError("batch_size", f"expected 1 where data.stream is true, got {batch_size}")
         if example is not None:

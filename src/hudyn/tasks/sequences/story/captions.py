@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 FIGURES: Mapping[str, str] = {
     "success": "The share of networks that have solved the task, against updates: at least once, and for good.",
-    "longest": "A dot for each network at its N*, the largest n that it counts to; the curve's height is the share of "
-    "networks that count at least that far.",
+    "longest": "A dot for each network at its N*, the largest n up to which it is right; the curve's height is the "
+    "share of networks that are right at least that far.",
     "accuracy_by_n": "The share of determined symbols that the best network predicts right in the word of each n; to "
     "the right of the shaded training words it generalises.",
     "hidden_states": "Each dot is the hidden state after a symbol, coloured by the language's own state; dots of one "

@@ -93,7 +93,8 @@ def _opening(
     analysis: Analysis, language: Countable, verdict: Verdict, who: str, longest: Reading, cells: Sequence[Cell]
 ) -> list[str]:
     """What the network can do, and by what mechanism."""
-    counts = f"{who} counts up to n = {verdict.longest:,}"
+    up_to = f"up to n = {verdict.longest:,}"
+    counts, is_right = f"{who} counts {up_to}", f"{who} is right {up_to}"
     match verdict.kind:
         case Kind.LINEAR:
             equal = all(_factor(analysis, cell) is None for cell in cells)
@@ -101,13 +102,13 @@ def _opening(
         case Kind.MONOTONE | Kind.OSCILLATING:
             return _by_distances(language, verdict, counts)
         case Kind.MEMORISER:
-            sentence = f"{counts}, as far as its training words go."
+            sentence = f"{is_right}, as far as its training words go."
         case Kind.OTHER:
-            sentence = f"{counts}, beyond its training words, which end at n = {language.max_n}."
+            sentence = f"{is_right}, beyond its training words, which end at n = {language.max_n}."
         case _:
             chance, run = percent(longest.end(0)[1]), longest.beginning(longest.bounds[1])
             other = language.alphabet[1]
-            sentence = f"{counts}, but errs after {run}: {other} must follow, and gets {chance}."
+            sentence = f"{is_right}, but errs after {run}: {other} must follow, and gets {chance}."
     if not analysis.equivalent:
         return [sentence]
     states = len(analysis.automaton.machine)

@@ -56,18 +56,18 @@ def _share(solved: Measure, verb: str, what: str) -> str:
 
 
 def _how_far(longest: Measure, most: int) -> str:
-    """How far the networks count."""
+    """How far the networks are right."""
 
     def reached(value: float) -> str:
-        return f"to n = {value:,g}{', where the search ends' if value >= most else ''}"
+        return f"right up to n = {value:,g}{', where the search ends' if value >= most else ''}"
 
     median, largest = longest.median, longest.max
     if len(longest) == 1:
-        return f"it counts {reached(largest)}" if largest else "it does not predict even the word of n = 1"
+        return f"it is {reached(largest)}" if largest else "it does not predict even the word of n = 1"
     if not largest:
         return "no network predicts even the word of n = 1"
     if median == largest:
-        return f"the median network and the best count {reached(largest)}"
+        return f"the median network and the best are {reached(largest)}"
     if not median:
-        return f"the median network does not predict even the word of n = 1, the best counts {reached(largest)}"
-    return f"the median network counts {reached(median)}, the best {reached(largest)}"
+        return f"the median network does not predict even the word of n = 1, the best is {reached(largest)}"
+    return f"the median network is {reached(median)}, the best {reached(largest).removeprefix('right ')}"
