@@ -8,7 +8,8 @@ import torch
 
 from hudyn.languages import Countable, Counting, FiniteState
 from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
-from hudyn.proof.certificate import Task, certify
+from hudyn.proof.certificate import certify
+from hudyn.proof.task import Task
 from hudyn.proof.verify import check, main
 
 from .test_handset import table
@@ -95,7 +96,17 @@ def first_set(record):
     return record["sets"][0]
 
 
+def between(record):
+    """A state of the automaton through which errors are carried along axes of their own."""
+    return next(state for state in record["states"] if "axes" in state)
+
+
 DAMAGES = {
+    "axes of errors missing": lambda r: between(r).pop("axes"),
+    "axes of errors singular": lambda r: between(r).update(axes=[[0.0 for _ in row] for row in between(r)["axes"]]),
+    "a wrong inverse of axes of errors": lambda r: between(r).update(
+        inverse=[[0.0] * len(r["units"])] * len(r["units"])
+    ),
     "a set moved": lambda r: first_set(r)["centre"].__setitem__(0, first_set(r)["centre"][0] + 0.01),
     "a set moved far": lambda r: first_set(r)["centre"].__setitem__(1, 5.0),
     "a set that is not a number": lambda r: first_set(r)["centre"].__setitem__(0, float("nan")),

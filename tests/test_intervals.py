@@ -114,3 +114,38 @@ def test_the_mean_value_form_is_narrow_where_the_box_is():
         low, high = values.min(axis=0), values.max(axis=0)
         excess.append(float((jet.range.high - jet.range.low - (high - low)).max()))
     assert excess[1] < excess[0] / 50
+
+
+def test_gathered_errors_turn_with_the_states():
+    """Under a rotation by 45°, intervals grow by the square root of 2 with each symbol; errors along axes do not."""
+    network = SRN(2, 2)
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    turn = np.array([[1.0, -1.0], [1.0, 1.0]]) * 0.5**0.5
+    network.hidden_weight.data[:], axes = torch.from_numpy(turn), np.eye(2)
+    alone = gathered = Jet.variables(np.array([[0.01, 0.0]]), np.zeros((1, 2, 2)), np.ones((1, 2)), SINGLE)
+    state = torch.tensor([[0.01, 0.0]])
+    for _ in range(30):
+        axes = turn @ axes
+        alone, gathered = image(network, 0, alone), image(network, 0, gathered).gathered(axes, axes.T, 2)
+        with torch.no_grad():
+            state = step(network, torch.zeros(1, dtype=torch.long), state)
+        for jet in (alone, gathered):
+            assert (jet.range.low <= state.double().numpy()).all()
+            assert (state.double().numpy() <= jet.range.high).all()
+    assert gathered.range.rad.max() < alone.range.rad.max() / 100
+
+
+def test_gathered_values_stay_enclosed():
+    torch.manual_seed(0)
+    network = LSTM(2, 3)
+    draw = np.random.default_rng(0)
+    centre, spread, axes = draw.uniform(-0.5, 0.5, 6), 0.05 * draw.normal(size=(6, 6)), draw.normal(size=(6, 6))
+    states = torch.from_numpy(centre + draw.uniform(-1, 1, (300, 6)) @ spread.T)
+    jet = Jet.variables(centre[None], spread[None], np.ones((1, 6)), EXACT)
+    for symbol in (0, 1, 0, 1):
+        states = step(in_double(network), torch.full((300,), symbol), states)
+        jet = image(network, symbol, jet).gathered(axes, np.linalg.inv(axes), 6)
+        assert jet.slopes.mid.shape == (1, 6, 12)
+        assert (jet.range.low <= states.numpy()).all()
+        assert (states.numpy() <= jet.range.high).all()

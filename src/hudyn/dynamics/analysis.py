@@ -24,9 +24,10 @@ from hudyn.metrics.sequences import ScoredTexts
 from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.population import Population
 from hudyn.proof.census import Census, census
-from hudyn.proof.certificate import Certificate, Task, certify
+from hudyn.proof.certificate import Certificate, certify
 from hudyn.proof.counting import CountingProof, prove_counting
 from hudyn.proof.jets import provable
+from hudyn.proof.task import Task
 
 TEXTS, WORDS_PER_TEXT = 200, 5  # enough to visit every state of the languages of this project
 MOST_PROVED = 300  # largest n of the words that intervals are sent through, seconds

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from hudyn.networks.recurrent import GRU, LSTM, SRN, RecurrentNetwork
-from hudyn.proof.intervals import UP, Interval
+from hudyn.proof.intervals import TINY, UP, Interval
 
 EXACT = 2.0**-52  # unit of real arithmetic: what encloses the rounding of the proof itself
-SINGLE = 2.0**-23  # unit that also encloses the rounding of the network in single precision
+SINGLE = 2.0**-24  # unit that also encloses the rounding of the network in single precision
 SUM = 4  # units by which a sum of two numbers may be wrong: more than it can be, for the checker's bounds are wider
-ACTIVATION = 4  # units by which an activation function of the network's arithmetic may be wrong
+ACTIVATION = (
+    8  # units, half of them in the last place, by which an activation function of the network's arithmetic may be wrong
+)
 SMALL = 1e-30  # below this, single precision may lose a number altogether
 
 
@@ -51,9 +53,9 @@ class Jet:
         return cls.of(Interval.exact(centre), Interval.exact(axes), radius, unit)
 
     def _after(self, centre: Interval, slopes: Interval, other: Interval, units: float = 1) -> "Jet":
-        """The jet after an operation that the network's arithmetic may get wrong by some units."""
-        centre, other = (part.widened(units * self.unit * (part.magnitude + SMALL)) for part in (centre, other))
-        return Jet.of(centre, slopes, self.radius, self.unit, other)
+        """The jet after an operation that the network's arithmetic may get wrong by some units of the value."""
+        error = units * self.unit * (other.magnitude + SMALL)
+        return Jet.of(centre.widened(error), slopes, self.radius, self.unit, other.widened(error))
 
     def linear(self, weights: np.ndarray, *terms: np.ndarray) -> "Jet":
         """The weighted sums of the units, plus terms."""
@@ -66,6 +68,29 @@ class Jet:
             return ((weights @ values[..., None])[..., 0] + summed).widened(error)
 
         return Jet.of(sums(self.centre), weights @ self.slopes, self.radius, self.unit, sums(self.range))
+
+    def reach(self, centre: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """Bounds of |inverse (value - centre)|, [..., units]."""
+        off = (inverse @ (self.centre - Interval.exact(centre))[..., None])[..., 0]
+        return UP * (off.magnitude + ((inverse @ self.slopes).magnitude @ self.radius[..., None])[..., 0])
+
+    def gathered(self, axes: np.ndarray, inverse: np.ndarray, variables: int) -> "Jet":
+        """The values with their errors gathered in variables along axes of their own: these replace all but the first.
+
+        Intervals grow with each map that is applied to them; linear functions of variables do not (Lohner 1992,
+        Computation of guaranteed enclosures for the solutions of ordinary initial and boundary value problems).
+        """
+        centre, linear = Interval.exact(self.centre.mid), Interval.exact(self.slopes.mid[..., :variables])
+        rest = Interval(self.slopes.mid.copy(), self.slopes.rad)
+        rest.mid[..., :variables] = 0
+        off = Interval(np.zeros_like(self.centre.mid), self.centre.rad)
+        reach = Jet(off, rest, off, self.radius, self.unit).reach(np.zeros(len(axes)), inverse)
+        off_axes = defect(axes, inverse)
+        radius = UP * (reach + off_axes / (1 - off_axes) * reach.max(axis=-1, keepdims=True)) + TINY
+        slopes = np.concatenate([linear.mid, np.broadcast_to(axes, (*radius.shape[:-1], *axes.shape))], axis=-1)
+        radius = np.concatenate([self.radius[..., :variables], radius], axis=-1)
+        range_ = Interval.between(np.minimum(self.range.low, centre.mid), np.maximum(self.range.high, centre.mid))
+        return Jet.of(centre, Interval.exact(slopes), radius, self.unit, range_)
 
     def __getitem__(self, units: slice) -> "Jet":
         return Jet(self.centre[..., units], self.slopes[..., units, :], self.range[..., units], self.radius, self.unit)
@@ -96,6 +121,11 @@ class Jet:
         """The values of max(x, 0)."""
         slopes = self.range.steps()[..., None] * self.slopes
         return self._after(self.centre.relu(), slopes, self.range.relu(), 0)
+
+
+def defect(axes: np.ndarray, inverse: np.ndarray) -> float:
+    """A bound d of the norm of 1 - inverse · axes: e = inverse (axes · e) + at most d times the largest |e|."""
+    return float((Interval.exact(np.eye(len(axes))) - inverse @ Interval.exact(axes)).magnitude.sum(axis=1).max())
 
 
 def parameters(network: RecurrentNetwork) -> dict[str, np.ndarray]:

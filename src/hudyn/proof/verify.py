@@ -7,14 +7,15 @@ It needs only Python's standard library and shares no code with the search. Ever
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain, repeat
 from math import inf, isfinite, nextafter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 TANH_ERROR = 2.0**-44  # of `_tanh`
 SMALL = 1e-30  # below this, single precision may lose a number
-UNITS = {"real": 2.0**-52, "single": 2.0**-23}  # rounding of the network's arithmetic that is covered
-ACTIVATION = 4  # units by which an activation function may be wrong
+UNITS = {"real": 2.0**-52, "single": 2.0**-24}  # rounding of the network's arithmetic that is covered
+ACTIVATION = 8  # units by which an activation function may be wrong
 _Bounds = tuple[float, float]
 
 
@@ -82,7 +83,8 @@ class _Network:
         self.read = {"lstm": self.lstm, "gru": self.gru}.get(record["cell"], self.srn)
 
     def value(self, centre: _Bounds, slopes: list[_Bounds], other: _Bounds, units: float) -> _Value:
-        centre, other = (_widened(part, units * self.unit * (_size(part) + SMALL)) for part in (centre, other))
+        error = units * self.unit * (_size(other) + SMALL)
+        centre, other = _widened(centre, error), _widened(other, error)
         low, high = _widened(centre, _combined([1.0] * len(slopes), [(0.0, _size(slope)) for slope in slopes])[1])
         if not (isfinite(low) and isfinite(high)):
             raise ValueError("some number is too large, or is not a number")
@@ -156,6 +158,31 @@ def _defect(one: dict[str, Any]) -> float:
     return max(map(sum, errors)) * (1 + 1e-9)
 
 
+def _reach(state: Sequence[_Value], about: Sequence[Sequence[float]], inverse: list[list[float]]) -> list[float]:
+    """Bounds of |inverse (state - about)|; `about` has for each unit a number and slopes by the first variables."""
+    units = [
+        [_add(bounds, (-at, -at)) for bounds, at in zip((v.centre, *v.slopes), chain(row, repeat(0.0)), strict=False)]
+        for v, row in zip(state, about, strict=True)
+    ]
+    parts = list(zip(*units, strict=True))
+    return [sum(_size(_combined(row, part)) for part in parts) * (1 + 1e-9) for row in inverse]
+
+
+def _gathered(network: _Network, state: Sequence[_Value], frame: dict[str, Any], kept: int) -> list[_Value]:
+    """The state with its errors in variables along the frame's axes, which replace all but the `kept` first ones."""
+    about = [[sum(bounds) / 2 for bounds in (v.centre, *v.slopes[:kept])] for v in state]
+    reach, off = _reach(state, about, frame["inverse"]), _defect(frame)
+    if off >= 0.5:
+        raise ValueError("the inverse of some axes is wrong")
+    sizes = [(part + 2 * off * max(reach)) * (1 + 1e-9) for part in reach]  # off / (1 - off) <= 2 off
+    slopes = [[_times((a, a), (h, h)) for a, h in zip(row, sizes, strict=True)] for row in frame["axes"]]
+    after = []
+    for (middle, *first), new, (_, _, (low, high)) in zip(about, slopes, state, strict=True):
+        range_ = min(low, middle), max(high, middle)
+        after.append(network.value((middle, middle), [*((s, s) for s in first), *new], range_, 0))
+    return after
+
+
 def check(record: dict[str, Any]) -> None:
     """Raise ValueError unless the network is proved right on every word of the automaton."""
     weights, sets, alphabet = record["parameters"], record["sets"], range(len(record["alphabet"]))
@@ -163,12 +190,10 @@ def check(record: dict[str, Any]) -> None:
     readout = list(zip(weights["output.weight"], weights["output.bias"], strict=True))
 
     def holds(place: int, state: list[_Value]) -> bool:
-        off = [_add(value.centre, (-at, -at)) for value, at in zip(state, sets[place]["centre"], strict=True)]
-        parts = [off, *zip(*(value.slopes for value in state), strict=True)]
-        reach = max(sum(_size(_combined(row, part)) for part in parts) for row in sets[place]["inverse"])
-        return reach * (1 + 1e-9) + defects[place] <= 1
+        reach = _reach(state, [[at] for at in sets[place]["centre"]], sets[place]["inverse"])
+        return max(reach) + defects[place] <= 1
 
-    def follow(before: int, state: list[_Value], path: tuple[int, ...]) -> None:
+    def follow(before: int, state: list[_Value], path: tuple[int, ...], kept: int) -> None:
         here = record["states"][before]
         if here["targets"] and len(here["targets"]) != len(here["legal"]):
             raise ValueError(f"state {before} lacks a transition of a legal symbol")
@@ -186,7 +211,7 @@ def check(record: dict[str, Any]) -> None:
             if not own:
                 if target in path:
                     raise ValueError(f"{where}: a cycle of the automaton goes through no set")
-                follow(target, after, (*path, target))
+                follow(target, _gathered(network, after, there, kept), (*path, target), kept)
 
     def divide(one: dict[str, Any], cells: Any, middle: list[float], half: list[float]) -> None:
         if cells is not None:
@@ -199,11 +224,11 @@ def check(record: dict[str, Any]) -> None:
         centre = [_add((at, at), by) for at, by in zip(one["centre"], shift, strict=True)]
         spread = [[_times((a, a), (h, h)) for a, h in zip(row, half, strict=True)] for row in one["axes"]]
         state = [network.value(*both, (-1e300, 1e300), 0) for both in zip(centre, spread, strict=True)]
-        follow(one["state"], state, ())
+        follow(one["state"], state, (), len(begun))
 
     initial = weights.get("initial_hidden", [0.0] * len(record["units"]))
     begun = [network.value((x, x), [], (x, x), 0) for x in initial]
-    follow(0, list(map(network.activation, begun)), ())
+    follow(0, list(map(network.activation, begun)), (), 0)
     for one in sets:
         divide(one, one["cells"], [0.0] * len(begun), [1.0] * len(begun))
 
