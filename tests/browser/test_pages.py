@@ -11,7 +11,7 @@ from hudyn.page.run_page import write_page
 from hudyn.run.run import Run
 from hudyn.tasks.view_files import VIEW, as_file
 
-from .conftest import BRIEF, KMNIST
+from .conftest import BRIEF
 
 pytestmark = pytest.mark.browser
 
@@ -154,12 +154,7 @@ def test_the_assignment_s_page(page, run, tmp_path_factory):
     from .conftest import ROOT
 
     outputs = tmp_path_factory.mktemp("outputs")
-    for experiment in (
-        "srn_anb2n",
-        "lstm_anb2nc3n",
-        "check_sigmoid",
-        *(["kmnist_conv"] if (KMNIST / "KMNIST").is_dir() else []),
-    ):
+    for experiment in ("srn_anb2n", "lstm_anb2nc3n", "check_sigmoid", "kmnist_conv"):
         shutil.copytree(run(experiment), outputs / experiment / "run")
     done = subprocess.run([sys.executable, ROOT / "report.py", f"assignment={outputs}"], capture_output=True, text=True)
     assert (outputs / "assignment.html").is_file(), done.stderr
