@@ -84,6 +84,8 @@ class Page:
             WebDriverWait(self.driver, 30).until(
                 lambda driver: self.script("return document.documentElement.dataset.ready")
             )
+            # what is drawn once more when its width is known, in the first frame, would be gone under a test's hands
+            self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
     def script(self, text: str, *arguments: object):
         """What a script returns."""
@@ -96,6 +98,10 @@ class Page:
     def one(self, selector: str):
         """The first of them."""
         return self.driver.find_element("css selector", selector)
+
+    def label(self, selector: str) -> str:
+        """The label of the first of them, at once: what is drawn in between is another node."""
+        return self.script("return document.querySelector(arguments[0]).getAttribute('aria-label')", selector)
 
     def named(self, name: str, inside: str = "body"):
         """The control with this accessible name."""
