@@ -9,7 +9,7 @@ SETTINGS = $(strip $(foreach name,$(OTHERS),$(if $(findstring command line,$(ori
 WHAT ?= run
 
 .DEFAULT_GOAL := help
-.PHONY: help install train eval report runs test browser lint format bench tensorboard lock wheel clean
+.PHONY: help install train eval report runs test chromium browser lint format bench tensorboard lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,10 +40,12 @@ runs: $(INSTALLED) ## list and compare runs: make runs status=failed, make runs 
 test: $(INSTALLED) ## run the tests and doctests
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-browser: $(INSTALLED) ## open the pages of brief runs in Chromium (installs it on Debian and Ubuntu, as root)
+chromium: ## install Chromium and chromedriver where they are missing (on Debian and Ubuntu, as root)
 	@{ command -v chromium && command -v chromedriver; } > /dev/null || { test "$$(id -u)" = 0 && \
 	  apt-get install --yes --quiet=2 -o Acquire::http::Timeout=20 chromium chromium-driver > /dev/null; } || \
 	  echo "Chromium and chromedriver are missing: install them, as in apt-get install chromium chromium-driver"
+
+browser: $(INSTALLED) chromium ## open the pages of brief runs in Chromium
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m browser tests/browser $(ARGS)
 
 lint: $(INSTALLED) ## check style and types

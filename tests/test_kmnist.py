@@ -2,7 +2,7 @@
 
 import pytest
 
-BRIEF = ["trainer.max_epochs=2", "~report.evaluation"]
+BRIEF = ["trainer.max_epochs=1", "~report.evaluation"]
 
 
 @pytest.fixture

@@ -610,13 +610,8 @@ def test_two_devices_train_what_one_does(command, small_data, tmp_path):
     alone = command(*settings)
     _, told = process.communicate()
     assert process.returncode == 0, told
-    evaluated = subprocess.run(
-        [sys.executable, str(ROOT / "eval.py"), f"run={tmp_path / '2'}"],
-        env=os.environ | {"HUDYN_DATA": str(small_data)},
-        capture_output=True,
-        text=True,
-    )
-    assert evaluated.returncode == 0, evaluated.stderr
+    evaluated = command(f"run={tmp_path / '2'}", program="eval")
+    assert evaluated.status == 0, evaluated.err
     assert len(list((tmp_path / "2" / "evaluations").iterdir())) == 1
     for name, expected in weights(alone.folder).items():
         torch.testing.assert_close(weights(tmp_path / "2")[name], expected, rtol=1e-4, atol=1e-6)

@@ -72,7 +72,7 @@ def test_a_sweep_is_whole_and_readable(page, sweep, kind):
             assert page.script(TOO_FAINT) == [], where
             assert page.script(UNNAMED) == [], where
             assert len(page.all(f"#drawing {MARKS[kind]}")) == marks, where
-            assert page.one("#drawing svg").accessible_name.startswith("test/solved against"), where
+            assert page.label("#drawing svg").startswith("test/solved against"), where
             assert len(page.all("#table-sweep tbody tr")) == jobs
 
 

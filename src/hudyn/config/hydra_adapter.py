@@ -102,7 +102,7 @@ class ConfigFiles:
 
     def options(self, group: str) -> list[str]:
         """Names of the options of a config group."""
-        return list(self._loader.get_group_options(group, results_filter=ObjectType.CONFIG))
+        return list(self._loader.repository.get_group_options(group, results_filter=ObjectType.CONFIG))
 
     def targets(self, group: str) -> dict[str, list[str]]:
         """The ``_target_`` of each option of a group, or those of its parts; its defaults list is not followed."""
@@ -190,7 +190,7 @@ class ConfigFiles:
             raise CompositionError(str(error).splitlines()[0]) from error
 
     def _subgroups(self, parent: str) -> Iterator[str]:
-        for name in self._loader.list_groups(parent):
+        for name in self._loader.repository.get_group_options(parent, results_filter=ObjectType.GROUP):
             group = f"{parent}/{name}" if parent else name
             yield group
             yield from self._subgroups(group)

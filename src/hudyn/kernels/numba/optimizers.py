@@ -100,10 +100,10 @@ def fused_steps(
         sizes=as_lanes(sizes.T.astype(dtype)[owners], lanes),
         kept=as_lanes(kept.T.astype(dtype)[owners], lanes),
         corrections=corrections.astype(dtype),
-        largest_norm=settings.clip_norm or np.inf,
-        largest_value=settings.clip_value or np.inf,
+        largest_norm=float(settings.clip_norm or np.inf),  # of an integer, numba would compile the kernel once more
+        largest_value=float(settings.clip_value or np.inf),
         average=by_name.get("average", none),
-        average_rate=1 - settings.average.decay if settings.average else 0.0,
+        average_rate=1.0 - settings.average.decay if settings.average else 0.0,
     )
     with torch.no_grad():
         for index, (vector, array) in enumerate(zip(vectors, arrays, strict=True)):
