@@ -1,5 +1,6 @@
 """Figures and files that a report leaves to functions: drawn in processes of their own, with the same outcome."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import textwrap
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -142,3 +144,20 @@ def test_functions_give_the_same_files_as_figures_and_texts(tmp_path):
     functions = {title: partial(draw, title) for title in titles} | {"nothing": lambda: None}
     assert set(drawn) == {"one.png", "two.png", "three.png", "a.txt"}
     assert written("functions", functions, {"a.txt": lambda: "text", "b.txt": lambda: None}) == drawn
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc; figures are drawn side by side on Linux only")
+def test_processes_share_no_open_fonts():
+    def fonts(process):
+        return [file for file in Path(f"/proc/{process}/fd").iterdir() if file.resolve().suffix == ".ttf"]
+
+    success_curves(*(torch.tensor([10.0, 50.0]),) * 2, 100, "update", "solved", "$a^nb^{2n}$ and words")
+    gc.collect()
+    assert fonts("self")
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child.start()
+    try:
+        assert not fonts(child.pid)
+    finally:
+        child.kill()
+        child.join()

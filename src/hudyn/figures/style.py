@@ -3,6 +3,7 @@
 import io
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
@@ -18,6 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
 from matplotlib.text import Text
 from matplotlib.ticker import Formatter
 from matplotlib.typing import LineStyleType
@@ -26,6 +28,12 @@ from PIL import Image
 P = ParamSpec("P")
 
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # kana fonts often lack a bold face
+
+# matplotlib keeps fonts open, also in the formulas that it keeps. Processes that are forked read such a file at a place
+# that they share, and glyphs come out wrong or not at all; so it forgets them before a fork.
+if hasattr(os, "register_at_fork"):
+    for forget in (MathTextParser._parse_cached, font_manager._get_font):  # type: ignore[attr-defined]
+        os.register_at_fork(before=forget.cache_clear)
 
 STYLE = Path(__file__).with_name("hudyn.mplstyle")
 # Okabe & Ito (2008): colour-blind readers can tell them apart.
