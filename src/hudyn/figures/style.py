@@ -30,9 +30,9 @@ P = ParamSpec("P")
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # kana fonts often lack a bold face
 
 # matplotlib keeps fonts open, also in the formulas that it keeps. Processes that are forked read such a file at a place
-# that they share, and glyphs come out wrong or not at all; so it forgets them before a fork.
+# that they share, and glyphs come out wrong or not at all; so it forgets them before a fork. It has no public way.
 if hasattr(os, "register_at_fork"):
-    for forget in (MathTextParser._parse_cached, font_manager._get_font):  # type: ignore[attr-defined]
+    for forget in (MathTextParser._parse_cached, font_manager._get_font):  # type: ignore[attr-defined] # private
         os.register_at_fork(before=forget.cache_clear)
 
 STYLE = Path(__file__).with_name("hudyn.mplstyle")

@@ -5,7 +5,7 @@ names sets of network states for each cut state, each of them a parallelotope, t
 proves that from each set, and from the initial state, whatever the language allows is read up to the next cut state:
 after each symbol the network predicts what it must, and in the end it is in a set of that state. By induction, the
 network is right on every word. To prove it, a set may be divided into cells, and on the way errors are gathered along
-axes that the certificate names for each state of the automaton.
+axes that the certificate names for each state of the automaton between cuts.
 
 The network must predict what the scores ask for. In a counting language the next symbol, where it is determined, is the
 likeliest. In other languages every legal symbol is likelier than every illegal one.
@@ -117,7 +117,7 @@ def _proof(network: RecurrentNetwork, task: Task, sets: Sets, frames: dict[int, 
 
 
 def _moved(network: RecurrentNetwork, task: Task, cut: int, centre: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """How far each axis of a set moves the state, at most, on the way to the next cut, to first order, [axes]."""
+    """The farthest that each axis of a set moves the state before the next cut, to first order, [axes]."""
     start = Jet.variables(centre[None], axes[None], np.zeros((1, len(centre))), EXACT)
     after: dict[tuple[int, ...], Jet] = {(): start}
     for word, _ in task.walks(cut):

@@ -8,7 +8,7 @@ import torch
 from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.proof.task import Task
 
-SAME = 1e-3  # states are told apart from this distance on
+SAME = 1e-3  # states closer than this count as the same
 MAX_STATES = 20_000  # explored
 LONG_WORDS, LENGTH = 1_000, 300  # random words, and symbols of each
 PREFERENCE = 0.3  # shape of the gamma distribution of preferences: below 1, one symbol is mostly preferred
@@ -34,7 +34,9 @@ def explore(network: RecurrentNetwork, task: Task) -> tuple[np.ndarray, np.ndarr
             if moves:
                 after = step(network, symbol, torch.stack([state for _, state, _ in moves]))
                 following += [(move[0], state, move[2] + name) for move, state in zip(moves, after, strict=True)]
-        errs = _errs(network, task, [place for place, _, _ in following], torch.stack([move[1] for move in following]))
+        errs = errs_in(
+            network, task, [place for place, _, _ in following], torch.stack([move[1] for move in following])
+        )
         if errs.any():
             return np.empty(0), np.empty(0), following[int(errs.nonzero()[0])][2]
         layer = []
@@ -68,7 +70,7 @@ def _wander(network: RecurrentNetwork, task: Task) -> tuple[np.ndarray, np.ndarr
         chosen = (summed <= draw.random((len(place), 1)) * summed[:, -1:]).sum(axis=1)
         place, symbols = leads[place, chosen], np.concatenate([symbols, chosen[:, None]], axis=1)
         state = step(network, torch.from_numpy(chosen), state)
-        errs = _errs(network, task, place, state)
+        errs = errs_in(network, task, place, state)
         if errs.any():
             wrong = symbols[int(errs.nonzero()[0])]
             return np.empty(0), np.empty((0, state.shape[1])), "".join(task.alphabet[symbol] for symbol in wrong)
@@ -78,7 +80,7 @@ def _wander(network: RecurrentNetwork, task: Task) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(places)[kept], np.concatenate(states)[kept], ""
 
 
-def _errs(
+def errs_in(
     network: RecurrentNetwork, task: Task, places: Sequence[int] | np.ndarray, states: torch.Tensor
 ) -> torch.Tensor:
     """Whether the network does not predict what it must, in states of the automaton and its own, [states]."""

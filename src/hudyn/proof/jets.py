@@ -12,7 +12,7 @@ from hudyn.networks.recurrent import GRU, LSTM, SRN, RecurrentNetwork
 from hudyn.proof.intervals import TINY, UP, Interval
 
 EXACT = 2.0**-52  # unit of real arithmetic: what encloses the rounding of the proof itself
-SINGLE = 2.0**-24  # unit that also encloses the rounding of the network in single precision
+SINGLE = 1.0001 * 2.0**-24  # unit that also encloses the rounding of the network in single precision, and its products
 SUM = 4  # units by which a sum of two numbers may be wrong: more than it can be, for the checker's bounds are wider
 ACTIVATION = (
     8  # units, half of them in the last place, by which an activation function of the network's arithmetic may be wrong

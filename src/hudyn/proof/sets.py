@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hudyn.networks.recurrent import RecurrentNetwork
-from hudyn.proof.exploration import SAME, step
+from hudyn.proof.exploration import SAME, errs_in, step
 from hudyn.proof.jets import EXACT, Jet, image, initial
 from hudyn.proof.task import Task
 
@@ -36,23 +36,23 @@ class Sets(NamedTuple):
         return self.frames * self.radii[:, None]
 
 
-def effects_of(network: RecurrentNetwork, task: Task, places: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """How far a small change of the network's state changes the state at the next cut, as a quadratic form.
+def effects_of(network: RecurrentNetwork, task: Task, places: np.ndarray, states: np.ndarray) -> dict[int, np.ndarray]:
+    """How far a small change of the network's state at a cut changes the state at the next, as a quadratic form.
 
     Returns:
         JᵀJ, where J is the Jacobian of the map up to the next cut: summed over the words that lead there, the mean over
-        some of the network states, for each state of the automaton, [states, units, units].
+        some of the network states, for each cut state, [units, units].
     """
-    effects = np.zeros((len(task.targets), states.shape[1], states.shape[1]))
-    for place in np.unique(places):
-        own = states[places == place]
+    effects = {cut: np.zeros((states.shape[1], states.shape[1])) for cut in task.cuts}
+    for cut in task.cuts:
+        own = states[places == cut]
         own = own[:: -(-len(own) // SOME)]
         axes = np.broadcast_to(np.eye(states.shape[1]), (*own.shape, states.shape[1]))
         after: dict[tuple[int, ...], Jet] = {(): Jet.variables(own, axes, np.zeros(own.shape), EXACT)}
-        for word, target in task.walks(int(place)):
+        for word, target in task.walks(cut):
             after[word] = jet = image(network, word[-1], after[word[:-1]])
             if target in task.cuts:
-                effects[place] += (jet.slopes.mid.mT @ jet.slopes.mid).mean(axis=0)
+                effects[cut] += (jet.slopes.mid.mT @ jet.slopes.mid).mean(axis=0)
     return effects
 
 
@@ -101,7 +101,7 @@ def first_sets(
     cuts: list[int],
     places: np.ndarray,
     states: np.ndarray,
-    effects: np.ndarray,
+    effects: dict[int, np.ndarray],
     number: int,
     room: float,
     least: float,
@@ -158,8 +158,7 @@ def grown(network: RecurrentNetwork, task: Task, sets: Sets, room: float) -> tup
             after: dict[tuple[int, ...], torch.Tensor] = {(): begun}
             for word, target in task.walks(int(cut)):
                 after[word] = states = step(double, word[-1], after[word[:-1]])
-                logits = double.output(states[:, : network.hidden_size])
-                if any((logits[:, one] <= logits[:, other]).any() for one, other in task.pairs(target)):
+                if errs_in(double, task, [target] * len(states), states).any():
                     return sets, f"sets of states that grow come to err in state {task.names[target]}"
                 if target in task.cuts:
                     _stretch(sets, inverses, target, states.numpy(), room, low, high)

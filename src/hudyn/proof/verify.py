@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 TANH_ERROR = 2.0**-44  # of `_tanh`
 SMALL = 1e-30  # below this, single precision may lose a number
-UNITS = {"real": 2.0**-52, "single": 2.0**-24}  # rounding of the network's arithmetic that is covered
+UNITS = {"real": 2.0**-52, "single": 1.0001 * 2.0**-24}  # rounding that is covered, and products of roundings
 ACTIVATION = 8  # units by which an activation function may be wrong
 _Bounds = tuple[float, float]
 
