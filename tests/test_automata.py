@@ -13,10 +13,10 @@ import yaml
 from hudyn.dynamics.extraction import (
     MAX_CLUSTERS,
     StateCount,
+    count_states,
     extract,
     extract_from,
     legality_threshold,
-    states_against_n,
 )
 from hudyn.dynamics.learner import learn, learn_from
 from hudyn.errors import HudynError
@@ -260,11 +260,10 @@ def test_weights_that_are_not_finite_are_refused():
 
 
 def test_a_counter_takes_as_many_states_as_its_language():
-    counts = states_against_n(CountingLSTM(4), Counting([1, 1], 4), [1, 2, 4, 8, 12])
+    counts = [count_states(CountingLSTM(4), Counting([1, 1], 4), n) for n in (1, 2, 4, 8, 12)]
     assert counts == [StateCount(n, 2 * n, 2 * n, equivalent=True) for n in (1, 2, 4, 8, 12)]
     torch.manual_seed(0)
-    counts = states_against_n(LSTM(2, 3), Counting([1, 1], 4), [4])
-    assert not counts[0].equivalent
+    assert not count_states(LSTM(2, 3), Counting([1, 1], 4), 4).equivalent
 
 
 def test_the_threshold_parts_legal_symbols_from_others_where_it_can():

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
+from hudyn import lean
 from hudyn.errors import HudynError, Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def run_command(command: Callable[[], None]) -> None:
     if int(os.environ.get("LOCAL_RANK", 0)) > 0:
         end_with_parent()
     sys.path.insert(0, str(Path.cwd()))  # classes of the current folder, as with python -m
+    lean.wanted = True
     gc.disable()  # until all is imported: a collection among so many new objects takes longer than the imports
     try:
         command()

@@ -8,6 +8,7 @@ from typing import Any
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from hudyn import lean
 from hudyn.arguments import nearest
 from hudyn.config.check import check, check_launcher, is_open, no_such_argument, takes, walk
 from hudyn.config.hydra_adapter import CompositionError, ConfigFiles, Override, settings
@@ -53,6 +54,8 @@ def check_all(
         ConfigurationError: with every problem found.
     """
     _refuse(problems, [(label, check(config, files)) for label, config in jobs])
+    if lean.wanted and not any(config.allowed_targets for _, config in jobs):
+        lean.import_lightning()
     from hudyn.config.objects import check_objects  # imports torch
 
     _refuse([], [(label, check_objects(config)) for label, config in jobs])

@@ -1,6 +1,6 @@
 """The automaton inside a recurrent network: states are clusters of hidden states, transitions are majorities."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -164,22 +164,19 @@ def extract_from(
             return _extraction(points, start, best, tree.number, tuple(alphabet))
 
 
-def states_against_n(network: RecurrentNetwork, language: Countable, ns: Iterable[int]) -> list[StateCount]:
-    """How many states the words up to each n take, in the network and in the language.
+def count_states(network: RecurrentNetwork, language: Countable, n: int) -> StateCount | None:
+    """How many states the words up to n take, in the network and in the language; None if it has no automaton.
 
-    For each n, the network reads every word up to n, followed by another. Nothing if the language has no automaton.
+    The network reads every word up to n, followed by another.
     """
-    counts = []
-    for n in ns:
-        up_to_n = language.up_to(n)
-        if not isinstance(up_to_n, HasAutomaton):
-            return []
-        texts = ScoredTexts.of([up_to_n.annotate([first, n + 1 - first]) for first in range(1, n + 1)])
-        extraction, expected = extract(network, up_to_n, texts), up_to_n.automaton()
-        states = len(extraction.machine) if extraction.consistent else None
-        equivalent = extraction.consistent and difference(extraction.machine, expected) is None
-        counts.append(StateCount(n, len(expected), states, equivalent))
-    return counts
+    up_to_n = language.up_to(n)
+    if not isinstance(up_to_n, HasAutomaton):
+        return None
+    texts = ScoredTexts.of([up_to_n.annotate([first, n + 1 - first]) for first in range(1, n + 1)])
+    extraction, expected = extract(network, up_to_n, texts), up_to_n.automaton()
+    states = len(extraction.machine) if extraction.consistent else None
+    equivalent = extraction.consistent and difference(extraction.machine, expected) is None
+    return StateCount(n, len(expected), states, equivalent)
 
 
 def legality_threshold(logits: Tensor, probabilities: Tensor) -> float:

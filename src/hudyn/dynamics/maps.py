@@ -86,12 +86,12 @@ def step(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int 
 
 def jacobians(network: RecurrentNetwork, symbols: Tensor, states: Tensor, times: int = 1) -> Tensor:
     """The Jacobians of `step` at `states`, [batch, units after, units before]."""
+    units = states.shape[1]
     with torch.enable_grad():
-        states = states.detach().requires_grad_()
-        summed = step(network, symbols, states, times).sum(dim=0)  # each row depends on its own state only
-        each_unit = torch.eye(len(summed), dtype=states.dtype)
-        (rows,) = torch.autograd.grad(summed, states, each_unit, is_grads_batched=True)  # [units, batch, units]
-    return rows.transpose(0, 1)
+        copies = states.detach().repeat(units, 1).requires_grad_()  # [units after · batch, units before]: one for a row
+        after = step(network, symbols.repeat(units), copies, times).unflatten(0, (units, -1))  # [row, batch, unit]
+        (rows,) = torch.autograd.grad(after.diagonal(dim1=0, dim2=2).sum(), copies)
+    return rows.unflatten(0, (units, -1)).transpose(0, 1)
 
 
 @torch.no_grad()

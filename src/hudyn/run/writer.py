@@ -1,14 +1,14 @@
 """Writes what reports produce: tables, figures and files into the run's folder, figures and texts into TensorBoard."""
 
 import textwrap
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from hudyn.figures.style import write_png
+from hudyn.figures.style import as_svg, write_png
 from hudyn.run.folder import atomic_write
 from hudyn.run.run import Run
 from hudyn.run.tables import write_csv, write_markdown
@@ -35,14 +35,14 @@ def write(artifacts: Artifacts, run: Run, tensorboard: SummaryWriter | None = No
         if table.markdown:
             write_markdown(run.tables / f"{name}.md", table.rows)
     pictures = {name: run.figures / f"{name}.png" for name in artifacts.figures}
-    contents: dict[Path, Drawn | Content] = {pictures[name]: figure for name, figure in artifacts.figures.items()}
-    contents |= {run.folder / place: content for place, content in artifacts.files.items()}
-    to_make = []
-    for path, content in contents.items():
+    to_make: list[Callable[[], None]] = []
+    for name, figure in artifacts.figures.items():
+        to_make.append(partial(_write_figure, pictures[name], figure, name in artifacts.scalable))
+    for place, content in artifacts.files.items():
         if callable(content):
-            to_make.append(partial(_write_file, path, content))
+            to_make.append(partial(_write_file, run.folder / place, content))
         else:
-            _write_file(path, content)
+            _write_file(run.folder / place, content)
     run_side_by_side(to_make)
     for name, path in pictures.items():
         if tensorboard and path.exists():
@@ -62,12 +62,18 @@ def _wrapped(text: str) -> str:
     return "\n".join(line if "  " in line else textwrap.fill(line, LINE) for line in text.splitlines())
 
 
-def _write_file(path: Path, content: Drawn | Content) -> None:
-    made = content() if callable(content) else content
-    if made is None:
+def _write_figure(path: Path, drawn: Drawn, is_scalable: bool) -> None:
+    figure = drawn() if callable(drawn) else drawn
+    if figure is None:
         return
     with atomic_write(path, "wb") as file:
-        if isinstance(made, Figure):
-            write_png(made, file)
-        else:
+        write_png(figure, file)
+    if is_scalable:
+        _write_file(path.with_suffix(".svg"), as_svg(figure))
+
+
+def _write_file(path: Path, content: Content) -> None:
+    made = content() if callable(content) else content
+    if made is not None:
+        with atomic_write(path, "wb") as file:
             file.write(made.encode() if isinstance(made, str) else made)

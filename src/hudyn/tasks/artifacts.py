@@ -63,6 +63,7 @@ class Artifacts:
     Attributes:
         tables: by name; written as ``tables/<name>.csv``.
         figures: figures by name, or functions that draw them; written as ``figures/<name>.png`` and into TensorBoard.
+        scalable: names of the figures that are written as SVG too.
         files: text or bytes by path in the run's folder, such as ``figures/training.gif``, or functions that make them.
         words: texts by name, for TensorBoard.
         summary: parts of results.json by name, such as ``evaluation``: mappings, lists, numbers, texts and None.
@@ -71,6 +72,7 @@ class Artifacts:
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Drawn] = field(default_factory=dict)
+    scalable: Sequence[str] = ()
     files: Mapping[str, Content] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     summary: Mapping[str, object] = field(default_factory=dict)

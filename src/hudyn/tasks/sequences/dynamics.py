@@ -15,7 +15,7 @@ from hudyn.arguments import NeedsAALpy
 from hudyn.dynamics.analysis import Analysis, analyse, compare
 from hudyn.dynamics.branches import follow
 from hudyn.dynamics.counters import counter_rows
-from hudyn.dynamics.extraction import states_against_n
+from hudyn.dynamics.extraction import count_states
 from hudyn.dynamics.fixed_points import symbol_maps
 from hudyn.dynamics.learner import learn
 from hudyn.dynamics.survey import Share, survey
@@ -26,7 +26,7 @@ from hudyn.figures.automata import dot, mermaid
 from hudyn.figures.clusters import cluster_scatter
 from hudyn.figures.eigenvalues import eigenvalue_course
 from hudyn.figures.phase_portraits import portrait_animation
-from hudyn.figures.style import as_gif, as_svg
+from hudyn.figures.style import as_gif
 from hudyn.languages import Countable, HasAutomaton, HasStateNames
 from hudyn.languages.moore import difference
 from hudyn.networks import RecurrentNetwork
@@ -108,7 +108,8 @@ def report_dynamics(
             if share.kind != best.verdict.kind and (draw_unsolved or share.kind != Kind.UNSOLVED):
                 prefix = f"exemplar_{str(share.kind).replace(' ', '_')}_"
                 figures |= _mechanism_figures(members[share.exemplar], prefix)
-        files |= _files(best, networks, updates, animation)
+        if animation and best.is_planar and networks:
+            files["figures/phase_portrait.gif"] = partial(_animation, best, networks, updates)
     tables = _tables(members, best, proof)
     if proof:
         files["tables/certificate.json"] = _certificates(members)
@@ -117,6 +118,7 @@ def report_dynamics(
         tables=tables,
         figures=figures,
         files=files,
+        scalable=["automaton"],
         words={"dynamics": "\n\n".join(sentences)},
         summary={"dynamics": _summary(members, best, shares, sentences, proof)},
         story=Story(
@@ -291,7 +293,10 @@ def _tables(members: Sequence[Member], best: Member, proof: bool) -> dict[str, T
         counting = [(member.key, member.analysis.counters) for member in members if member.analysis.counters]
         tables["counters"] = Table([key | dict(row) for key, counters in counting for row in counter_rows(counters)])
         largest = min(BEYOND_TRAINING * language.max_n, MAX_COUNTED_N)
-        if counts := states_against_n(best.analysis.network, language, range(1, largest + 1)):
+        counted = run_side_by_side(
+            [partial(count_states, best.analysis.network, language, n) for n in reversed(range(1, largest + 1))]
+        )
+        if counts := [count for count in reversed(counted) if count]:
             tables["states_by_n"] = Table(
                 [asdict(c) | {"network": c.network or "", "equivalent": int(c.equivalent)} for c in counts]
             )
@@ -340,15 +345,16 @@ def _census_rows(member: Member, units: Sequence[str]) -> list[Row]:
 def _figures(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> dict[str, Drawn]:
     """Every figure of the best member."""
     analysis = best.analysis
-    figures: dict[str, Drawn] = {
+    figures = dict[str, Drawn]()
+    if networks:
+        figures["eigenvalues"] = partial(_eigenvalues, best, networks, updates)  # first: it takes longest
+    figures |= {
         "automaton": partial(figures_of.automaton, analysis, best.title("automaton")),
         "automaton_states": partial(cluster_scatter, analysis.automaton, best.title("clusters")),
     } | _mechanism_figures(best)
     if analysis.network.hidden_size > 3:
         title = best.title("principal components")
         figures["principal_components"] = partial(figures_of.principal_components, analysis, title)
-    if networks:
-        figures["eigenvalues"] = partial(_eigenvalues, best, networks, updates)
     return figures
 
 
@@ -373,20 +379,6 @@ def _mechanism_figures(member: Member, prefix: str = "") -> dict[str, Drawn]:
             figures_of.counters, analysis, member.title(analysis.counters.describe())
         )
     return figures
-
-
-def _files(
-    best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int], animation: bool
-) -> dict[str, Content]:
-    """The automaton to be scaled, and the animation."""
-    files: dict[str, Content] = {"figures/automaton.svg": partial(_automaton, best)}
-    if animation and best.is_planar and networks:
-        files["figures/phase_portrait.gif"] = partial(_animation, best, networks, updates)
-    return files
-
-
-def _automaton(best: Member) -> bytes:
-    return as_svg(figures_of.automaton(best.analysis, best.title("automaton")))
 
 
 def _animation(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> bytes:
