@@ -181,7 +181,7 @@ def together(
     parameters, learned = _parameters(network), _initial_parameters(network)
     shape = 1 + network.has_context, members, batch, network.hidden_size
     carried = torch.stack(state) if state else torch.zeros(shape, dtype=network.bias.dtype)
-    lanes = width_of(len(settings.trained), network.hidden_size).lanes
+    lanes = width_of(members).lanes  # also where but one is still trained: for it, no other kernel is compiled
     with fused_steps(optimizer, population, [*parameters, *learned], settings, lanes) as steps:
         losses = make_updates(
             cell_name(network), network.alphabet_size, sequences, carried, not state, stream,

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, Trainer
 
 from hudyn.run.run import Run
 
-SHARE = 0.05  # of the time that writing may take
+SHARE = 0.02  # of the time that writing may take
 
 
 class RunCallback(Callback):
@@ -22,7 +22,7 @@ class RunCallback(Callback):
 
 
 class Cadence:
-    """Lets something be done again once `least` seconds have passed and doing it takes a twentieth of the time or less.
+    """Lets something be done again once `least` seconds have passed and doing it takes a fiftieth of the time or less.
 
     Args:
         least: minimum number of seconds between two times.

@@ -427,13 +427,10 @@ class TaskModule(LightningModule, ABC, Generic[Data, Chunk]):
 
     def _log_losses(self, first: int, made: Updates) -> None:
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined] # Lightning sets it
-        logged = first
-        for losses, at in zip(made.losses, made.at, strict=True):
-            update = first + at
-            if update // every > logged // every:
-                for logger in self.loggers:
-                    logger.log_metrics(Measure(losses).curves("train/loss"), step=update)
-            logged = update
+        updates = first + np.asarray(made.at)
+        for row in np.diff(updates // every, prepend=first // every).nonzero()[0]:
+            for logger in self.loggers:
+                logger.log_metrics(Measure(made.losses[row]).curves("train/loss"), step=int(updates[row]))
 
 
 def best_member(results: dict[str, Measure], criteria: Sequence[Criterion]) -> tuple[int, str]:

@@ -29,12 +29,9 @@ if TYPE_CHECKING:
 ROWS = 16  # sequences of a member that are added up together; fixed, so that sums do not depend on what else is trained
 
 
-LARGE = 16  # hidden units, from which on 15 idle lanes cost more than they do no harm
-
-
-def width_of(sequences: int, hidden_size: int) -> Width:
+def width_of(sequences: int) -> Width:
     """How many lanes process sequences best; numba compiles a kernel for each number."""
-    return One() if sequences == 1 and hidden_size > LARGE else Sixteen()
+    return One() if sequences == 1 else Sixteen()
 
 
 def losses_and_gradients(
@@ -48,7 +45,7 @@ def losses_and_gradients(
     slopes = parameters.new_zeros(members, parts, parameters.shape[1])
     scales = (1 / lengths.sum(dim=1).double()).to(parameters.dtype)  # [members]
     arrays = _arrays(symbols, lengths, scales, start, parameters, losses, ends, d_start, slopes)
-    sized, width = _cell(cell, alphabet, start.shape[-1]), width_of(members * batch, start.shape[-1])
+    sized, width = _cell(cell, alphabet, start.shape[-1]), width_of(members * batch)
     blocks = -(-members * parts // max(1, width.lanes // min(batch, ROWS)))
     sizes = width, sized, symbols.shape[2], len(start), parameters.shape[1], arrays[3].dtype
     share_out(lambda chosen: _gradients(chosen, width, sized, scratch_for(*sizes), *arrays), np.arange(blocks))
@@ -123,7 +120,7 @@ def predictions(
     members = start.shape[1]
     logits = parameters.new_zeros(alphabet, members, *symbols.shape)
     arrays = _arrays(symbols, lengths, start, parameters, logits)
-    sized, width = _cell(cell, alphabet, start.shape[-1]), width_of(members * len(symbols), start.shape[-1])
+    sized, width = _cell(cell, alphabet, start.shape[-1]), width_of(members * len(symbols))
     blocks = -(-members * len(symbols) // width.lanes)
     sizes = width, sized, symbols.shape[1] + 1, len(start), parameters.shape[1], arrays[3].dtype
     share_out(lambda chosen: _predictions(chosen, width, sized, scratch_for(*sizes), *arrays), np.arange(blocks))
