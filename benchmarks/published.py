@@ -50,11 +50,14 @@ def scored(population: Population, alphabet: Sequence[str], words: Sequence[str]
         encoded = [torch.tensor([*map(alphabet.index, text)]) for text in words[first : first + size]]
         symbols = pad_sequence(encoded, batch_first=True, padding_value=-1)
         inputs, within = symbols[:, :-1].clamp(min=0), symbols[:, 1:] >= 0
-        predicted = Prediction.of(predictions("auto", population, inputs, within))  # [members, words, time, alphabet]
-        targets = symbols[:, 1:].clamp(min=0).expand(population.members, -1, -1)
-        nats = -predicted.logs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-        bits.append((nats * within).sum(-1) / math.log(2))
-        right.append(((predicted.choices == targets) | ~within | torch.isin(inputs, open_ended)).all(-1))
+        logits = predictions("auto", population, inputs, within)  # [members, positions, alphabet]
+        predicted = Prediction.of(logits.unsqueeze(1))
+        targets, owners = symbols[:, 1:][within], within.nonzero()[:, 0]  # [positions]: the symbol, its word's number
+        nats = -predicted.logs[:, 0].gather(-1, targets.expand(population.members, -1).unsqueeze(-1)).squeeze(-1)
+        wrong = (predicted.choices[:, 0] != targets) & ~torch.isin(inputs[within], open_ended)
+        none = torch.zeros(population.members, len(symbols), dtype=torch.float64)
+        bits.append(none.index_add(1, owners, nats) / math.log(2))
+        right.append(none.index_add(1, owners, wrong.double()) == 0)
     return torch.cat(bits, dim=1), torch.cat(right, dim=1)
 
 

@@ -289,13 +289,16 @@ def test_a_large_batch_is_shared_out_without_changing_a_bit(threads, monkeypatch
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_fused_predictions_are_the_networks_own(name):
+def test_fused_predictions_are_the_networks_own(name, monkeypatch):
     population = Population(NETWORKS[name], 3, seed=5)
     symbols, lengths = sequences(4)
     read = torch.arange(symbols.shape[1]) < lengths[:, None]
     ours = predictions("numba", population, symbols, read)
     theirs = predictions("reference", population, symbols, read)
-    torch.testing.assert_close(ours[:, read], theirs[:, read], rtol=1e-5, atol=1e-6)
+    assert ours.shape == theirs.shape == (3, lengths.sum(), 3)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    monkeypatch.setattr("hudyn.kernels.recurrent.POSITIONS_AT_ONCE", 3 * symbols.shape[1])  # text by text
+    torch.testing.assert_close(predictions("reference", population, symbols, read), theirs, rtol=1e-6, atol=1e-7)
 
 
 def test_net_inputs_of_any_size_give_no_nan():

@@ -21,6 +21,8 @@ from hudyn.kernels.steps import StepSettings, TorchSteps
 from hudyn.networks.recurrent import RecurrentNetwork, State
 from hudyn.population import Population, member_vectors
 
+POSITIONS_AT_ONCE = 1 << 21  # predicted together by the reference, over all members: bounds its memory
+
 
 @dataclass  # not frozen: Lightning moves its tensors to the device
 class Vocabulary:
@@ -225,7 +227,7 @@ def fused(population: Population, symbols: Tensor, lengths: Tensor, state: State
 
 @torch.no_grad()
 def predictions(kernel: Kernel, population: Population, symbols: Tensor, within: Tensor) -> Tensor:
-    """Logits of the next symbol at each position of texts, [members, texts, time, alphabet].
+    """Logits of the next symbol at each position of texts, [members, positions, alphabet], text after text.
 
     Args:
         kernel: as in `updates_by`; on CUDA the reference is used.
@@ -234,7 +236,12 @@ def predictions(kernel: Kernel, population: Population, symbols: Tensor, within:
         within: whether a position is within its text, bool [texts, time].
     """
     if choose(kernel, population) != "numba":
-        return population.map(symbols.expand(population.members, -1, -1))[0]
+        at_once = max(1, POSITIONS_AT_ONCE // (population.members * symbols.shape[1]))
+        found = []  # [alphabet, members, positions] each: scores are faster where the alphabet comes first in memory
+        for read, inside in zip(symbols.split(at_once), within.split(at_once), strict=True):
+            logits = population.map(read.expand(population.members, -1, -1))[0]  # [members, texts, time, alphabet]
+            found.append(logits.movedim(-1, 0)[:, :, inside])
+        return torch.cat(found, dim=2).movedim(0, -1)
     from hudyn.kernels.numba import recurrent
 
     network = _network(population)

@@ -115,14 +115,14 @@ def predictions(
         parameters: as in `losses_and_gradients`.
 
     Returns:
-        [members, texts, time, alphabet], 0 after the end of a text; in memory the alphabet comes first.
+        [members, positions, alphabet], text after text without padding; in memory the alphabet comes first.
     """
-    members = start.shape[1]
-    logits = parameters.new_zeros(alphabet, members, *symbols.shape)
-    arrays = _arrays(symbols, lengths, start, parameters, logits)
+    members, first = start.shape[1], lengths.cumsum(0) - lengths
+    logits = parameters.new_empty(alphabet, members, int(lengths.sum()))
+    arrays = _arrays(symbols, lengths, first, start, parameters, logits)
     sized, width = _cell(cell, alphabet, start.shape[-1]), width_of(members * len(symbols))
     blocks = -(-members * len(symbols) // width.lanes)
-    sizes = width, sized, symbols.shape[1] + 1, len(start), parameters.shape[1], arrays[3].dtype
+    sizes = width, sized, symbols.shape[1] + 1, len(start), parameters.shape[1], arrays[4].dtype
     share_out(lambda chosen: _predictions(chosen, width, sized, scratch_for(*sizes), *arrays), np.arange(blocks))
     return logits.movedim(0, -1)
 
@@ -257,7 +257,7 @@ def _updates(
 
 
 @compiled
-def _predictions(blocks, width, cell, scratch, symbols, lengths, starts, parameters, logits):
+def _predictions(blocks, width, cell, scratch, symbols, lengths, first, starts, parameters, logits):
     """Fill in the logits of blocks of as many texts, of one member after another, as there are lanes."""
     texts = len(symbols)
     work = workspace(width, scratch)
@@ -284,7 +284,7 @@ def _predictions(blocks, width, cell, scratch, symbols, lengths, starts, paramet
                 if time < scratch.lengths[0, lane]:
                     member, text = (block * width.lanes + lane) // texts, (block * width.lanes + lane) % texts
                     for symbol in range(cell.alphabet_size):
-                        logits[symbol, member, text, time] = scratch.logits[symbol, lane]
+                        logits[symbol, member, first[text] + time] = scratch.logits[symbol, lane]
 
 
 @inlined

@@ -25,7 +25,6 @@ from hudyn.tasks.base import Criterion, MakeNetwork, MakeOptimizer, Study, TaskM
 from hudyn.tasks.sequences.data import SequenceDataModule
 from hudyn.tasks.snapshots import Snapshots
 
-POSITIONS_AT_ONCE = 1 << 21  # predicted together, over all members: bounds the memory of the logits
 POSITIONS_IN_CACHE = 1 << 15  # scored together, a quarter of a megabyte for each symbol
 
 
@@ -190,7 +189,10 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
     def _score(self, texts: ScoredTexts, *scores_of: ScoresOf) -> dict[str, Tensor]:
         """Scores of all members, [members], a few members at a time: their numbers fit in the processor's cache."""
         texts = texts.to(self.device)
-        logits = self._logits(texts).movedim(-1, 0)[:, :, texts.read].movedim(0, -1)  # [members, positions, alphabet]
+        with torch.no_grad():
+            logits = predictions(
+                self.kernel, self.population, texts.symbols, texts.read
+            )  # [members, positions, alphabet]
         joined = texts.joined
         size = max(1, POSITIONS_IN_CACHE // logits.shape[1])
         parts = logits.unsqueeze(1).split(size)  # [members, 1, positions, alphabet]
@@ -233,15 +235,6 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
             right = scores.determined_right(predicted.choices, texts.probabilities, outer)
             results["long_range_accuracy"] = right
         return results
-
-    @torch.no_grad()
-    def _logits(self, texts: ScoredTexts) -> Tensor:
-        """Predictions of all members, [members, texts, time, alphabet]."""
-        number, time = texts.symbols.shape
-        at_once = max(1, POSITIONS_AT_ONCE // (self.members * time))
-        parts = [slice(first, first + at_once) for first in range(0, number, at_once)]
-        logits = [predictions(self.kernel, self.population, texts.symbols[part], texts.read[part]) for part in parts]
-        return torch.cat(logits, dim=1) if len(logits) > 1 else logits[0]
 
 
 def _success(solved: Tensor, predicted: Prediction, texts: ScoredTexts) -> dict[str, Tensor]:
