@@ -109,7 +109,7 @@ def dense(
     log_probabilities = outputs.log_softmax(1)  # [members, classes, batch]
     targets = targets.unsqueeze(-2).expand(members, 1, -1)
     delta = log_probabilities.exp()  # derivatives by the layer's outputs, [members, outputs, batch]
-    delta.scatter_add_(1, targets, delta.new_tensor(-1.0).expand_as(targets)).div_(divisor)
+    delta.scatter_(1, targets, -1.0, reduce="add").div_(divisor)
     for layer, activations in zip(reversed(layers), reversed(inputs), strict=True):
         d_weight, d_bias = _gradient(layer.weight), _gradient(layer.bias)
         torch.sum(delta, -1, out=d_bias.view(members, -1))
@@ -119,7 +119,7 @@ def dense(
             torch.bmm(delta, activations, out=d_weight.view(members, -1, layer.in_features))
         if layer is not layers[0]:
             d_activations = torch.bmm(layer.weight.view(members, -1, layer.in_features).mT, delta)
-            delta = d_activations.addcmul_(d_activations * activations.mT, activations.mT, value=-1)  # 1 - tanh²
+            delta = torch.ops.aten.tanh_backward(d_activations, activations.mT)
     return log_probabilities.mT
 
 

@@ -96,8 +96,10 @@ class TorchSteps:
     def step(self, number: int) -> None:
         """Clip the gradients of each member, and make the step with this number."""
         members, settings, groups = self._population.members, self._settings, self._optimizer.param_groups
-        parameters = [parameter for parameter in self._population.parameters() if parameter.grad is not None]
-        gradients = [parameter.grad.view(members, -1) for parameter in parameters if parameter.grad is not None]
+        gradients = []
+        if settings.clip_norm is not None or settings.clip_value is not None:
+            parameters = self._population.parameters()
+            gradients = [parameter.grad.view(members, -1) for parameter in parameters if parameter.grad is not None]
         if settings.clip_norm is not None:
             squares = torch.stack([gradient.square().sum(dim=1) for gradient in gradients]).sum(dim=0)
             factors = (settings.clip_norm / (squares.sqrt() + TINY)).clamp(max=1)[:, None]  # [members, 1]
