@@ -252,6 +252,8 @@ def test_the_readmes_table(tmp_path):
         "| SRN, 64 members, an update | 64 × loop | 192 ms → 1.00 ms | 192× (128–256) | ≥ 2,000×, aim 5,000× |" in text
     )
     assert "| train.py --help | import torch | 2.00 s → 1.50 s | 0.75× | ≤ 0.5× |" in text
+    memory = "SRN, 64 members 950 MiB (64 × loop: 300 MiB); train.py --help 60 MiB (import torch: 200 MiB)."
+    assert " ".join(text.split("\n\n")[-1].split()) == f"Peak memory of whole processes: {memory}"
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
     assert run.replace_table(readme, text)
@@ -260,6 +262,17 @@ def test_the_readmes_table(tmp_path):
     readme.write_text("no place\n")
     assert not run.replace_table(readme, text)
     assert readme.read_text() == "no place\n"
+
+
+@pytest.mark.parametrize(("is_bf16", "goal"), [(True, "≥ 1.8×, aim 3×"), (False, "")])
+def test_a_goal_in_bf16_holds_where_the_processor_has_it(is_bf16, goal):
+    cost = measure.Cost(10, 20, 900)
+    samples = {("conv", "plain"): [run.Sample(cost, 100, 0.1)]}
+    samples["NetConv", "updates"] = [run.Sample(cost, 150, 0.05, is_bf16=is_bf16)]
+    unit = "an epoch in bf16" if is_bf16 else "an epoch"
+    assert f"| NetConv, {unit} | loop, DataLoader | 93.8 s → 46.9 s | 2.00× | {goal} |" in run.markdown(
+        run.rows(samples), "one turn"
+    )
 
 
 def test_names_of_workloads():

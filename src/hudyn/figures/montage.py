@@ -3,7 +3,11 @@
 import textwrap
 from collections.abc import Sequence
 
+import numpy as np
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.transforms import Affine2D
 
 from hudyn.figures.style import heading, pixels
 
@@ -41,8 +45,24 @@ def montage(rows: Sequence[Sequence[Figure]], title: str, text: str = "") -> Fig
         for image in row:
             bottom, dx, dy = round(top * dpi) - image.shape[0], 1 / (dpi * width), 1 / (dpi * height)
             axes = figure.add_axes((left * dx, bottom * dy, image.shape[1] * dx, image.shape[0] * dy))
-            axes.imshow(image, aspect="auto", interpolation="none")
             axes.set_axis_off()
+            picture = _Picture(axes, extent=(0, 1, 0, 1), interpolation="none")
+            picture.set_data(image)
+            axes.add_image(picture)
             left += image.shape[1]
         top -= row_height
     return figure
+
+
+class _Picture(AxesImage):
+    """An image that is copied as it is where its pixels are the figure's; matplotlib takes 16 times its memory."""
+
+    def make_image(
+        self, renderer: RendererBase, magnification: float = 1.0, unsampled: bool = False
+    ) -> tuple[np.ndarray, float, float, Affine2D]:
+        """The pixels, and where they go."""
+        image, place = np.asarray(self.get_array()), self.axes.bbox
+        if magnification != 1 or (round(place.height), round(place.width)) != image.shape[:2]:
+            return super().make_image(renderer, magnification, unsampled)
+        rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+        return rgba[::-1], place.x0, place.y0, Affine2D()  # from the lowest row on

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from hudyn.config.variants import variants
+from hudyn.cores import cores
 from hudyn.page.assets import environment, script, style
 from hudyn.population import member_seeds
 from hudyn.run.folder import atomic_write
@@ -136,7 +137,7 @@ def figures(run: Run) -> list[dict[str, Any]]:
     """The run's pictures in the order of the story, each with its name, title, caption and content."""
     captions = run.record.parts.get("page", {}).get("figures", {})
     paths = sorted(run.figures.glob("*.png"), key=lambda path: place_in(captions)(path.stem))
-    with ThreadPoolExecutor() as pool:  # Pillow works outside Python's lock
+    with ThreadPoolExecutor(cores()) as pool:  # Pillow works outside Python's lock
         sources = list(pool.map(picture, paths))
     return [
         {
