@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from hudyn import lean
 from hudyn.cli.process import advice_to_resume, collect_garbage_again
 from hudyn.config.compose import config_folder
 from hudyn.config.hydra_adapter import ROOT_CONFIG, ConfigFiles, config_folder_of
@@ -130,6 +131,8 @@ def _run_or_continue(run: Run, config: DictConfig, number: int) -> None:
 
 def _train(run: Run, config: DictConfig, resume: bool = False) -> None:
     """Train a run that has begun, and show its results."""
+    if not config.allowed_targets:
+        lean.import_lightning()  # a launcher's process has not imported it
     from hudyn.run.terminal import show
     from hudyn.run.training import train
 
