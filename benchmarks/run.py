@@ -421,13 +421,15 @@ def markdown(found: Sequence[dict[str, Any]], title: str) -> str:
         if whole := row.get("whole"):
             name = f"{row['workload']}, the whole process, {whole['updates']:,} updates"
             lines.append("| " + " | ".join([name, *cells(row | whole)[1:]]) + " |")
-    memory = [
-        f"{row['workload']} {peaks[1]:,.0f} MiB ({row['against']}: {peaks[0]:,.0f} MiB)"
-        for row in found
-        if (peaks := (row.get("whole") or row).get("peak_mib"))
-    ]
-    if memory:
-        lines += ["", *textwrap.wrap(f"Peak memory of whole processes: {'; '.join(memory)}.", 120)]
+    peaks: dict[str, str] = {}  # one for each workload
+    for row in found:
+        if of_both := (row.get("whole") or row).get("peak_mib"):
+            peaks.setdefault(
+                row["workload"],
+                f"{row['workload']} {of_both[1]:,.0f} MiB ({row['against']}: {of_both[0]:,.0f} MiB)",
+            )
+    if peaks:
+        lines += ["", *textwrap.wrap(f"Peak memory of whole processes: {'; '.join(peaks.values())}.", 120)]
     return "\n".join(lines)
 
 

@@ -345,13 +345,12 @@ def _census_rows(member: Member, units: Sequence[str]) -> list[Row]:
 def _figures(best: Member, networks: Sequence[RecurrentNetwork], updates: Sequence[int]) -> dict[str, Drawn]:
     """Every figure of the best member."""
     analysis = best.analysis
-    figures = dict[str, Drawn]()
+    figures = dict[str, Drawn]()  # what takes longest to draw comes first
     if networks:
-        figures["eigenvalues"] = partial(_eigenvalues, best, networks, updates)  # first: it takes longest
-    figures |= {
-        "automaton": partial(figures_of.automaton, analysis, best.title("automaton")),
-        "automaton_states": partial(cluster_scatter, analysis.automaton, best.title("clusters")),
-    } | _mechanism_figures(best)
+        figures["eigenvalues"] = partial(_eigenvalues, best, networks, updates)
+    figures |= _mechanism_figures(best)
+    figures["automaton"] = partial(figures_of.automaton, analysis, best.title("automaton"))
+    figures["automaton_states"] = partial(cluster_scatter, analysis.automaton, best.title("clusters"))
     if analysis.network.hidden_size > 3:
         title = best.title("principal components")
         figures["principal_components"] = partial(figures_of.principal_components, analysis, title)

@@ -48,8 +48,10 @@ def report_sequences(study: SequenceStudy) -> Artifacts:
     units_heading = heading
     if network.hidden_size > DRAWN_UNITS:
         units_heading += f"; the {DRAWN_UNITS} units that vary most"
-    figures = _state_figures(study.data, network, scored, shown, units_heading)
-    figures["time_course"] = partial(time_course, read, language.alphabet, shown, units_heading)
+    figures: dict[str, Drawn] = {  # what takes longest to draw comes first
+        "time_course": partial(time_course, read, language.alphabet, shown, units_heading),
+        **_state_figures(study.data, network, scored, shown, units_heading),
+    }
     if isinstance(language, Countable):
         longest, trained = results["test/longest"].values.long(), language.max_n
         furthest = int(longest[study.best])
