@@ -100,17 +100,17 @@ def command(
     run_commands_here(monkeypatch, tmp_path, small_data)
     from hudyn.run import writer
 
-    write_file = writer._write_file
+    write_figure, write_file = writer._write_figure, writer._write_file
 
     def write_unless_picture(path: Path, content: object) -> None:
-        if path.suffix not in (".png", ".gif", ".svg"):
+        if path.suffix != ".gif":
             write_file(path, content)
 
     def run(*arguments: str, program: str = "train", draws: bool = False) -> Outcome:
         from hudyn import cli
 
+        monkeypatch.setattr(writer, "_write_figure", write_figure if draws else lambda *_: None)
         monkeypatch.setattr(writer, "_write_file", write_file if draws else write_unless_picture)
-
         if program == "train" and not any(
             text.startswith(("experiment=", "resume=", "resume_sweep=")) for text in arguments
         ):

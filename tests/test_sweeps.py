@@ -42,7 +42,7 @@ def in_table(folder, key):
 def test_a_killed_sweep_is_resumed_and_nothing_runs_twice(command, tmp_path):
     folder = tmp_path / "sweep"
     grid = ["model.network.hidden_size=2,3", "optimizer.lr=1e38,0.001"]  # the first of each pair fails
-    slow = ["trainer.max_steps=400", "data.evaluation_interval=50", "data.updates_per_step=50",
+    slow = ["trainer.max_steps=1000", "data.evaluation_interval=50", "data.updates_per_step=50",
             "model.kernel=reference", "callbacks.checkpoint.interval=0.01"]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, ROOT / "train.py", "-m", *BRIEF, *grid, *slow, f"hydra.sweep.dir={folder}"],
@@ -55,15 +55,15 @@ def test_a_killed_sweep_is_resumed_and_nothing_runs_twice(command, tmp_path):
     process.kill()
     process.wait()
     reached = updates_in(checkpoint)
-    assert reached < 400
+    assert reached < 1000
     assert in_table(folder, "status")[0] == "failed"
     failed_at = (folder / "0" / "results.json").stat().st_mtime_ns
     outcome = command(f"resume_sweep={folder}")
     assert outcome.status == 1
     assert in_table(folder, "status") == ["failed", "done", "failed", "done"]
     assert (folder / "0" / "results.json").stat().st_mtime_ns == failed_at
-    assert int(re.search(r"update ([\d,]+)/400", outcome.out)[1].replace(",", "")) >= reached  # it goes on
-    assert [int(row["update"]) for row in rows(history)[::2]] == list(range(50, 401, 50))
+    assert int(re.search(r"update ([\d,]+)/1,000", outcome.out)[1].replace(",", "")) >= reached  # it goes on
+    assert [int(row["update"]) for row in rows(history)[::2]] == list(range(50, 1001, 50))
     assert "hudyn: job 2 failed: The loss of member 0" in outcome.err
     assert "2 jobs of the sweep failed" in outcome.err
     assert "  0 (model.network.hidden_size=2 optimizer.lr=1e+38): The loss of member 0" in outcome.err
