@@ -91,6 +91,7 @@ EXPERIMENTS = {
     "lin": "experiment=kmnist_lin",
     "full": "experiment=kmnist_full",
     "conv": "experiment=kmnist_conv",
+    "grid": "experiment=srn_anb2n",
 }
 ONE_UPDATE = ("trainer.max_steps=1", "members=1")
 LOOPS = {  # of plain.py: name in the tables, number of updates
@@ -196,9 +197,8 @@ class Bench:
         """Let numba compile the kernels of the workloads, so that no measurement includes it."""
         for group in groups:
             if group in ("srn", "lstm", "check", "grid"):
-                several = (EXPERIMENTS.get(group, EXPERIMENTS["srn"]), "trainer.max_steps=1", "members=2", *ALONE)
-                self.hudyn(several)
-                first, again = (self.hudyn((several[0], *ONE_UPDATE, *ALONE)) for _ in range(2))
+                self.hudyn((EXPERIMENTS[group], "trainer.max_steps=1", "members=2", *ALONE))  # a kernel of its own
+                first, again = (self.hudyn((EXPERIMENTS[group], *ONE_UPDATE, *ALONE)) for _ in range(2))
                 self.compile_s[group] = first.cost.wall_s - again.cost.wall_s
                 self.start_s[group] = again.update_s
                 print(f"numba compiled for {group}: {self.compile_s[group]:.1f} s", flush=True)
@@ -233,7 +233,7 @@ class Bench:
         """Measure one of the jobs, and all of them as one population; whole processes both."""
         (workload,), (loop,) = WORKLOADS["grid"], WORKLOADS["grid"][0].loops
         rates = ",".join(f"{0.001 * (1 + number):g}" for number in range(RATES))
-        settings = [EXPERIMENTS["srn"], f"++trainer.{workload.end}", "~report.dynamics"]
+        settings = [EXPERIMENTS["grid"], f"++trainer.{workload.end}", "~report.dynamics"]
         for key, overrides in (
             ((loop, "plain"), ["members=64"]),
             ((workload.name, "updates"), [f"members={64 * RATES}", f"optimizer.lr=[{rates}]"]),

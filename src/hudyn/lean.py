@@ -3,26 +3,32 @@
 import importlib.metadata
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 COMPILER = "torch._dynamo"
-IF_INSTALLED = ("torchvision", "scipy", "triton", "mpi4py")  # what torchmetrics and Lightning import if it is installed
+IF_INSTALLED = ("torchvision", "scipy", "triton")  # what torchmetrics and Lightning import if it is installed
 
 wanted = False  # whether this process is a command's
 
 
-def import_lightning() -> None:
-    """Import Lightning as if torch's compiler, torchvision and scipy were not there; afterwards they are again.
+def import_lightning(configs: "Iterable[DictConfig]") -> None:
+    """Import Lightning as if torch's compiler, torchvision, scipy and Triton were not there; then they are again.
 
     Lightning imports torch's compiler for a class that it compares with, and every optimizer of torch imports it to be
     left out of what is compiled; torchmetrics imports torchvision and scipy for scores of its own. In this process
-    those scores are missing and a compiled module is not recognised, so this is for commands whose config names no
-    class of somebody else's. Lightning that is imported already stays as it is.
+    those scores are missing and a compiled module is not recognised, so nothing is done where a config names classes of
+    somebody else's. Lightning that is imported already stays as it is.
+
+    Args:
+        configs: of the runs that this process is to make.
     """
-    if "lightning" in sys.modules:
+    if "lightning" in sys.modules or any(config.allowed_targets for config in configs):
         return
     import torch
 

@@ -131,8 +131,7 @@ def _run_or_continue(run: Run, config: DictConfig, number: int) -> None:
 
 def _train(run: Run, config: DictConfig, resume: bool = False) -> None:
     """Train a run that has begun, and show its results."""
-    if not config.allowed_targets:
-        lean.import_lightning()  # a launcher's process has not imported it
+    lean.import_lightning([config])  # a launcher's process has not imported it
     from hudyn.run.terminal import show
     from hudyn.run.training import train
 

@@ -54,8 +54,8 @@ def check_all(
         ConfigurationError: with every problem found.
     """
     _refuse(problems, [(label, check(config, files)) for label, config in jobs])
-    if lean.wanted and not any(config.allowed_targets for _, config in jobs):
-        lean.import_lightning()
+    if lean.wanted:
+        lean.import_lightning(config for _, config in jobs)
     from hudyn.config.objects import check_objects  # imports torch
 
     _refuse([], [(label, check_objects(config)) for label, config in jobs])

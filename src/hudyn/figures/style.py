@@ -70,10 +70,6 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
         with mpl.rc_context(), style.context(STYLE):
             mpl.rcParams["font.family"] = ["DejaVu Sans", *kana_fonts()]
             figure = draw(*args, **kwargs)
-            for axes in figure.axes:
-                for axis in (axes.xaxis, axes.yaxis):
-                    if not axis.get_label_text():
-                        axis.set_label_coords(0.5, 0.5)  # or a place is sought for it, which takes long
             FigureCanvasAgg(figure).draw()
             return figure
 

@@ -189,10 +189,7 @@ class SequencePredictor(TaskModule[SequenceDataModule, Sequences]):
     def _score(self, texts: ScoredTexts, *scores_of: ScoresOf) -> dict[str, Tensor]:
         """Scores of all members, [members], a few members at a time: their numbers fit in the processor's cache."""
         texts = texts.to(self.device)
-        with torch.no_grad():
-            logits = predictions(
-                self.kernel, self.population, texts.symbols, texts.read
-            )  # [members, positions, alphabet]
+        logits = predictions(self.kernel, self.population, texts.symbols, texts.read)
         joined = texts.joined
         size = max(1, POSITIONS_IN_CACHE // logits.shape[1])
         parts = logits.unsqueeze(1).split(size)  # [members, 1, positions, alphabet]
