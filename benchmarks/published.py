@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,17 @@ from scipy.stats import binom
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from hudyn.cores import cores
 from hudyn.kernels.recurrent import predictions
+from hudyn.kernels.threads import use_threads
 from hudyn.metrics.kinds import CONFIDENCE, wilson_interval
 from hudyn.metrics.sequences import Prediction
 from hudyn.population import Population
 from hudyn.run.folder import atomic_write
 from hudyn.run.run import Run
 from measure import ROOT, child
-from sampled import MOST, Words, drawn, gers_words, lan_2022_words, lan_2024_words
+from penalised import GRID, PARAMETERS, population_of, trained_by
+from sampled import MOST, Words, drawn, gers_words, lan_2022_words
 
 PAGE = ROOT / "docs" / "published.md"
 RESULTS = Path(__file__).with_name("published.json")
@@ -94,12 +98,14 @@ class Row:
         about: its first cells.
         runs: settings of each run.
         words: where networks learn single words, which; each begins in the initial state.
+        penalised: size of the training data and part of the grid of `penalised.py`, whose networks need no run.
     """
 
     table: str
     about: tuple[str, ...]
-    runs: Sequence[Sequence[str]]
+    runs: Sequence[Sequence[str]] = ()
     words: Callable[[], Words] | None = None
+    penalised: tuple[int, str] | None = None
 
 
 HEADINGS = {
@@ -128,9 +134,6 @@ NPOW = (
     "members=256",
 )
 BATCHES = ("data.batch_size=100", "optimizer.lr=0.001")
-GRID = (*BATCHES, "model/network=lstm", "optimizer.weight_decay=[0,0.2,1,2]", "members=40", "trainer.max_steps=20000")
-STOPPING = ("data.evaluation_interval=100", "callbacks=early_stopping", "callbacks.early_stopping.mode=min")
-EXCESS = "callbacks.early_stopping.monitor=test/excess"
 LONG = ("experiment=lstm_anbn_long", "members=16")
 FALLING = (
     *("experiment=lstm_anbn_long", "members=32", "trainer.max_steps=20000", "trainer.gradient_clip_val=1"),
@@ -150,9 +153,8 @@ def gers(name: str, ratios: Sequence[int], *settings: str) -> Row:
     return Row("gers", (name, "as npow"), [[*NPOW, *settings]], partial(gers_words, ratios))
 
 
-def lan_2024(size: int) -> Row:
-    stopped = [[*GRID, *STOPPING, EXCESS, f"callbacks.early_stopping.patience={patience}"] for patience in (2, 10)]
-    return Row("lan_2024", ("as Lan et al. 2024", f"{size:,}"), [GRID, *stopped], partial(lan_2024_words, size))
+def lan_2024(size: int, about: str) -> Row:
+    return Row("lan_2024", (f"as Lan et al. 2024, {about}", f"{size:,}"), penalised=(size, about))
 
 
 def lan_2022(name: str, published: str, ratios: Sequence[int] | None = None, pairs: int = 0, size: int = 500) -> Row:
@@ -167,7 +169,11 @@ ROWS = [
     Row("gers", ("a^n b^n", "`lstm_anbn_long`"), [LONG]),
     gers("a^n b^n c^n", (1, 1, 1), "trainer.max_steps=8000"),
     Row("gers", ("a^n b^n c^n", "`lstm_anbn_long`"), [[*LONG, "data/language=anbncn"]]),
-    *map(lan_2024, (500, 1000, 5000, 10_000)),
+    *(
+        lan_2024(size, about)
+        for about in dict.fromkeys(one.about for one in GRID)
+        for size in (500, 1000, 5000, 10_000)
+    ),
     *(
         Row("lan_2024", (f"`lstm_anbn_long`{about}", f"{size:,}"), [[*LONG, *sample(size), *more]])
         for about, more in (("", []), (", 3 units", ["model.network.hidden_size=3"]))
@@ -247,15 +253,34 @@ def values_of(row: Row, run: Run) -> list[float]:
 
 def measured(row: Row, results: dict[str, list[float]], threads: int) -> list[float]:
     """The values of all networks of a row; those of each run are kept in `results` and in its file."""
+    if row.penalised:
+        size, about = row.penalised
+        found = _kept(f"{row.table}_{size}", partial(_of_grid, size), results)
+        return [value for value, setting in zip(found, cycle(GRID), strict=False) if setting.about == about]
     values: list[float] = []
     for settings in settings_of(row):
         key = f"{row.table}_{_hashed(json.dumps(settings))}"
-        if key not in results:
-            results[key] = values_of(row, trained(key, settings, threads))
-            with atomic_write(RESULTS) as file:
-                json.dump(results, file)
-        values += results[key]
+        values += _kept(key, partial(_of_run, row, key, settings, threads), results)
     return values
+
+
+def _kept(key: str, measure: Callable[[], list[float]], results: dict[str, list[float]]) -> list[float]:
+    """What is measured, or was in an earlier call."""
+    if key not in results:
+        results[key] = measure()
+        with atomic_write(RESULTS) as file:
+            json.dump(results, file)
+    return results[key]
+
+
+def _of_run(row: Row, key: str, settings: Sequence[str], threads: int) -> list[float]:
+    return values_of(row, trained(key, settings, threads))
+
+
+def _of_grid(size: int) -> list[float]:
+    """Up to which n each network of the grid is right: all of one patience, then of the next."""
+    vectors = trained_by(GRID, size).reshape(-1, PARAMETERS)
+    return longest(population_of(vectors), "#ab", gers_words((1, 1))[1]).tolist()
 
 
 def _hashed(text: str) -> str:
@@ -285,6 +310,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="threads of a run; 0 for all cores")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it stops the run that is going on, too
+    use_threads(options.threads or cores())
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for table in options.only or HEADINGS:
         rows: list[Sequence[str]] = [*THEIRS[table]]

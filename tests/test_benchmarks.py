@@ -1,5 +1,6 @@
 """The plain loops do the same work as hudyn; times and ratios are computed correctly."""
 
+import dataclasses
 import json
 import math
 import random
@@ -28,6 +29,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import ablation
 import learned
 import measure
+import penalised
 import plain
 import published
 import run
@@ -374,6 +376,64 @@ def test_the_first_word_that_is_wrong_ends_the_count(monkeypatch):
     assert tried == words
 
 
+def on_all_words(setting, words, lane, updates):
+    """Parameters of a torch.nn.LSTM after each update on weighted words, and its loss on longer words then."""
+    network = torch.nn.LSTM(3, 3, batch_first=True), torch.nn.Linear(3, 3)
+    parameters = [*network[0].parameters(), *network[1].parameters()]
+    for parameter, part in zip(parameters, torch.from_numpy(setting.start).split(penalised.SIZES), strict=True):
+        parameter.data = part.view_as(parameter).clone()
+    optimizer, stream, after, losses = torch.optim.Adam(parameters), np.random.RandomState(0), [], []
+
+    def loss(weights, dropout):
+        total, count = 0.0, 0.0
+        for n, weight in sorted(weights.items()):
+            symbols = torch.tensor([0] + [1] * n + [2] * n + [0])
+            hidden = network[0](F.one_hot(symbols[:-1], 3).float())[0]
+            if dropout:
+                drawn = torch.from_numpy(stream.random_sample((2 * n + 1, 3, 16))[..., lane])
+                hidden = hidden * (drawn >= np.float32(dropout)) / (1 - dropout)
+            total = total + weight * F.cross_entropy(network[1](hidden.float()), symbols[1:], reduction="sum")
+            count += weight * (2 * n + 1)
+        return total / count
+
+    for _ in range(updates):
+        penalty = sum(setting.l1 * p.abs().sum() + setting.l2 * p.square().sum() for p in parameters)
+        optimizer.zero_grad()
+        (loss(words, setting.dropout) + penalty).backward()
+        optimizer.step()
+        after.append(torch.cat([p.detach().flatten() for p in parameters]).numpy())
+        with torch.no_grad():
+            losses.append(float(loss({max(words) + 1 + more: 0.7**more for more in range(3)}, 0)))
+    return after, losses
+
+
+def test_penalised_networks_are_those_of_torch(monkeypatch):
+    monkeypatch.setattr(penalised, "drawn", lambda size: np.array([0] * 9 + [1]))
+    settings = [penalised.Setting("uniform", 500), penalised.Setting("normal", 300, l1=0.1),
+                penalised.Setting("normal", 500, l2=0.5, dropout=0.4)]  # fmt: skip
+    found = penalised.trained_by(settings, 60, updates=12)
+    ended = set()
+    for lane, setting in enumerate(settings):
+        after, losses = on_all_words(setting, {0: 9, 1: 1}, lane, 12)
+        waited = [update - int(np.argmin(losses[: update + 1])) for update in range(12)]
+        for patience, vector in zip((*penalised.PATIENCES, 99), found[:, lane], strict=True):
+            end = next((update for update in range(12) if waited[update] >= patience), 11)
+            assert np.allclose(vector, after[end], rtol=0, atol=2e-5)  # a fiftieth of a step
+            ended.add(end)
+    assert ended == {2, 10, 11}  # by each patience, and not at all
+
+
+def test_penalised_networks_count_as_hudyns_do():
+    vectors = np.stack([setting.start for setting in penalised.GRID[:2]])
+    logits = penalised.population_of(vectors).map(torch.tensor([[0, 1, 2]]).expand(2, 1, -1))[0]
+    network = torch.nn.LSTM(3, 3, batch_first=True)
+    parts = torch.from_numpy(vectors[1]).split(penalised.SIZES)
+    for parameter, part in zip(network.parameters(), parts[:4], strict=True):
+        parameter.data = part.view_as(parameter)
+    hidden = network(torch.eye(3)[None])[0][0]
+    assert torch.allclose(logits[1, 0], F.linear(hidden, parts[4].view(3, 3), parts[5]), atol=1e-6)
+
+
 def test_the_interval_of_a_median_covers_it():
     assert published.median_interval(range(1, 11)) == (2, 9)
     assert published.median_interval([5, 1]) == (1, 5)
@@ -383,7 +443,7 @@ def test_published_tables_go_on_where_they_were_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "WORK", tmp_path)
     monkeypatch.setattr(published, "RESULTS", tmp_path / "results.json")
     monkeypatch.setattr(published, "values_of", lambda row, run: run)
-    row, made = rows_of("lan_2024")[0], []
+    row, made = dataclasses.replace(rows_of("lan_2022")[0], runs=[["seed=0"], ["seed=1"], ["seed=2"]]), []
 
     def trained(key, settings, threads):
         if len(made) == 2:
@@ -400,9 +460,21 @@ def test_published_tables_go_on_where_they_were_stopped(tmp_path, monkeypatch):
     assert [*before, *made] == published.settings_of(row)
 
 
+def test_each_network_of_the_grid_is_in_one_row():
+    """Each part of the grid takes its values of every patience."""
+    size = len(penalised.GRID)
+    results = {"lan_2024_500": list(range(3 * size))}
+    rows = [row for row in rows_of("lan_2024") if row.penalised and row.penalised[0] == 500]
+    parts = [published.measured(row, results, threads=1) for row in rows]
+    assert sorted(value for part in parts for value in part) == results["lan_2024_500"]
+    assert [len(part) for part in parts] == [30, 90, 720]
+    assert [value % size for value in parts[0][:10]] == [value % size for value in parts[0][10:20]]
+
+
 def test_published_rows_are_valid_configs(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "WORK", tmp_path)
-    chosen = {(row.table, row.words is None): row for row in published.ROWS if row.about[0] != "Dyck-2"}
+    rows = [row for row in published.ROWS if row.about[0] != "Dyck-2" and not row.penalised]
+    chosen = {(row.table, row.words is None): row for row in rows}
     for row in chosen.values():
         compose([*published.settings_of(row)[-1], *published.QUICK], [tmp_path / "conf"])
 

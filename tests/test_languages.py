@@ -96,6 +96,7 @@ RULES = {
     "dyck_2": is_prime_dyck,
     "palindrome": is_palindrome,
     "reber": pattern(REBER),
+    "reber_loops": pattern(REBER),
     "reber_embedded": pattern(f"BT{REBER}TE|BP{REBER}PE"),
     "reber_continual": pattern(f"BT{REBER}TE|BP{REBER}PE"),
     "tomita_1": ended(pattern("1*")),
