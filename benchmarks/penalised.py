@@ -1,7 +1,7 @@
 """LSTMs on a^n b^n as Lan et al. (2024) train them: on all words in each update, with penalties and dropout.
 
-hudyn's own training has no such settings, so the updates are made here, by the functions of hudyn's kernels: a network
-in each lane of a vector. Parameters are ordered as in torch.nn.LSTM, which has two biases, and torch.nn.Linear.
+hudyn's own training has no such settings. The updates are made here, by the parts of hudyn's kernels for the CPU, with
+a network in each of 16 lanes. Its parameters are those of a `hudyn.networks.LSTM`, and a second bias of the gates.
 """
 
 from dataclasses import dataclass
@@ -12,20 +12,22 @@ import numpy as np
 import torch
 from numba import njit
 
+from hudyn.kernels.numba.cell import Workspace, backward, parameters_of, scratch_for, workspace
 from hudyn.kernels.numba.compile import inlined
-from hudyn.kernels.numba.functions import exp, log, sigmoid, tanh
-from hudyn.kernels.numba.lanes import Sixteen, as_lanes, from_lanes, in_lanes, multiply_add, spread, square_root, where
+from hudyn.kernels.numba.lanes import Sixteen, as_lanes, from_lanes, in_lanes, spread, where
+from hudyn.kernels.numba.lstm import Cell
+from hudyn.kernels.numba.optimizers import ADAM_RULE, Rule, optimizer_step
+from hudyn.kernels.numba.recurrent import predict, process
 from hudyn.kernels.threads import share_out
 from hudyn.networks import LSTM
 from hudyn.population import Population
 from sampled import P, drawn
 
 UNITS, SYMBOLS = 3, 3  # the symbols are #, a and b
-GATES = 4 * UNITS
-SIZES = GATES * SYMBOLS, GATES * UNITS, GATES, GATES, SYMBOLS * UNITS, SYMBOLS
-PARAMETERS = sum(SIZES)
-RECURRENT, BIAS, SECOND_BIAS, READOUT, READOUT_BIAS = (sum(SIZES[:part]) for part in range(1, 6))
-UPDATES, PATIENCES = 20_000, (2, 10)  # updates without a better validation loss after which networks are kept
+SIZES = 4 * UNITS * SYMBOLS, 4 * UNITS * UNITS, 4 * UNITS, SYMBOLS * UNITS, SYMBOLS, 4 * UNITS  # the last: second bias
+PARAMETERS, BIAS, SECOND_BIAS = sum(SIZES), sum(SIZES[:2]), sum(SIZES[:5])
+UPDATES, RATE, BETAS, EPSILON = 20_000, 0.001, (0.9, 0.999), 1e-8  # of Adam
+PATIENCES = 2, 10  # updates without a better validation loss after which networks are kept
 LEAST_SHARE = 1e-6  # validation words that weigh less than this are left out
 
 
@@ -77,26 +79,33 @@ def trained_by(settings: list[Setting], size: int, updates: int = UPDATES) -> np
         size: number of words, of which 95 % are trained on; the other 5 % is the number of longer ones for validation.
         updates: how many are made.
     """
+    width = Sixteen()
     numbers, counts = np.unique(drawn(size), return_counts=True)
     beyond = np.arange(size - size * 95 // 100)
     beyond = beyond[(1 - P) ** beyond >= LEAST_SHARE]
     longer = numbers.max() + 1 + beyond
     words = numbers, _shares(numbers, counts), longer, _shares(longer, (1 - P) ** beyond)
-    starts = as_lanes(np.array([setting.start for setting in settings]), 16)
-    factors = as_lanes(np.array([[s.l1, s.l2, s.dropout] for s in settings], np.float32), 16)
-    ends = np.zeros((len(starts), len(PATIENCES) + 1, PARAMETERS, 16), np.float32)
-    longest = 2 * int(longer.max()) + 1
-    shapes = (
-        *((2, longest + 1, UNITS), (longest, GATES), (longest, UNITS), (SYMBOLS,), (GATES,)),
-        *((UNITS,), (2, UNITS), *[(PARAMETERS,)] * 3, (1,)),
+    starts, l1, dropout, adam = (
+        as_lanes(np.array([kind(setting) for setting in settings], np.float32), width.lanes)
+        for kind in (
+            lambda setting: setting.start,
+            lambda setting: [setting.l1],
+            lambda setting: setting.dropout,
+            lambda setting: [1 - BETAS[0], BETAS[1], 1 - BETAS[1], EPSILON, 2 * setting.l2],
+        )
     )
+    ends = np.zeros((len(starts), len(PATIENCES) + 1, PARAMETERS, width.lanes), np.float32)
+    cell, positions = Cell(SYMBOLS, UNITS), 2 * int(longer.max()) + 2
 
     def train(groups: np.ndarray) -> None:
-        scratch = tuple(np.zeros((*shape, 16), np.float32) for shape in shapes)
         for group in groups:
-            for part in scratch:
-                part[:] = 0
-            _train(Sixteen(), starts[group], factors[group], *words, updates, ends[group], scratch, int(group))
+            scratch = scratch_for(width, cell, positions, 2, SECOND_BIAS, starts.dtype)
+            factors = np.ones((2, positions, UNITS, width.lanes), np.float32)  # drawn by dropout, and those without
+            arrays = np.zeros((3, PARAMETERS, width.lanes), np.float32)  # gradient, and Adam's moments
+            _train(
+                width, cell, Rule(ADAM_RULE), scratch, starts[group], adam[group], l1[group], dropout[group], *words,
+                updates, arrays, factors, np.zeros_like(factors[0]), ends[group], np.random.default_rng(group),
+            )  # fmt: skip
 
     share_out(train, np.arange(len(starts)))
     return from_lanes(ends, len(settings)).swapaxes(0, 1)
@@ -104,18 +113,11 @@ def trained_by(settings: list[Setting], size: int, updates: int = UPDATES) -> np
 
 def population_of(vectors: np.ndarray) -> Population:
     """Networks of hudyn with these parameters, [networks, parameters]."""
-    inputs, recurrent, bias, second_bias, readout, readout_bias = torch.from_numpy(vectors).split(SIZES, dim=1)
+    *parts, second_bias = torch.from_numpy(vectors).split(SIZES, dim=1)
+    parts[2] = parts[2] + second_bias
     population = Population(partial(LSTM, SYMBOLS, UNITS), members=len(vectors))
-    parts = {
-        "input_weight": inputs,
-        "hidden_weight": recurrent,
-        "bias": bias + second_bias,
-        "output.weight": readout,
-        "output.bias": readout_bias,
-    }
-    with torch.no_grad():
-        for name, parameter in population.network.named_parameters():
-            parameter.copy_(parts[name].reshape(parameter.shape))
+    for parameter, part in zip(population.parameters(), parts, strict=True):
+        parameter.data = part.reshape(parameter.shape)
     return population
 
 
@@ -125,150 +127,89 @@ def _shares(numbers: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 @inlined
-def _read(vector, symbol, before, gates, after):
-    """Process a symbol: from the states `before`, [2][units], to those `after`, with the gates, [4 · units]."""
-    for row in range(GATES):
-        net = vector[row * SYMBOLS + symbol] + vector[BIAS + row] + vector[SECOND_BIAS + row]
-        for unit in range(UNITS):
-            net = multiply_add(vector[RECURRENT + row * UNITS + unit], before[0][unit], net)
-        gates[row] = tanh(net) if 2 * UNITS <= row < 3 * UNITS else sigmoid(net)
-    for unit in range(UNITS):
-        context = multiply_add(gates[UNITS + unit], before[1][unit], gates[unit] * gates[2 * UNITS + unit])
-        after[1][unit] = context
-        after[0][unit] = gates[3 * UNITS + unit] * tanh(context)
+def _join(vector, network):
+    """Give the cell's network, which has one bias, the sum of the two. Loops, for numba compiles slices slowly."""
+    for i in range(SECOND_BIAS):
+        network[i] = vector[i]
+    for i in range(4 * UNITS):
+        network[BIAS + i] += vector[SECOND_BIAS + i]
 
 
 @inlined
-def _predict(vector, hidden, target, chances):
-    """The loss of a prediction in nats; fills in the probabilities of the symbols."""
-    for symbol in range(SYMBOLS):
-        logit = vector[READOUT_BIAS + symbol]
-        for unit in range(UNITS):
-            logit = multiply_add(vector[READOUT + symbol * UNITS + unit], hidden[unit], logit)
-        chances[symbol] = logit
-    largest = chances[0]
-    for symbol in range(1, SYMBOLS):
-        largest = where(chances[symbol] > largest, chances[symbol], largest)
-    total, correct = spread(largest, 0.0), chances[target] - largest
-    for symbol in range(SYMBOLS):
-        chances[symbol] = exp(chances[symbol] - largest)
-        total += chances[symbol]
-    for symbol in range(SYMBOLS):
-        chances[symbol] = chances[symbol] / total
-    return log(total) - correct
+def _word(width, cell, n, scale, kept, is_learned, weights, slopes, scratch, work, read_out):
+    """The loss of # a^n b^n #, times `scale`; if it is learned, its gradient is added to `slopes`.
 
-
-@inlined
-def _loss(vector, numbers, shares, states, gates, chances):
-    """The weighted loss of the words # a^n b^n # of consecutive n, which read the same a's."""
-    hidden, contexts = states[0], states[1]
-    loss, most, end = spread(vector[0], 0.0), numbers[-1], len(hidden) - 1
-    for time in range(most + 1):
-        after = hidden[time + 1], contexts[time + 1]
-        _read(vector, 1 if time else 0, (hidden[time], contexts[time]), gates, after)
-        if time < most:
-            longer = np.float32(0)
-            for word in range(len(numbers)):
-                longer += shares[word] if numbers[word] > time else np.float32(0)
-            loss += longer * _predict(vector, after[0], 1, chances)
-        for word in range(len(numbers)):
-            if numbers[word] == time:
-                loss += shares[word] * _predict(vector, after[0], 2, chances)
-    for word in range(len(numbers)):
-        n = numbers[word]
+    The readout sees the hidden states in `read_out`: those of the cell, each times what `kept` has for it.
+    """
+    for lane in range(width.lanes):
+        scratch.lengths[0, lane] = 2 * n + 1
+        for time in range(2 * n + 2):
+            scratch.symbols[time, lane] = 0 if time in (0, 2 * n + 1) else 1 if time <= n else 2
+    d_start, loss = in_lanes(width, scratch.d_start), 0.0 * scale
+    for time in range(process(width, cell, in_lanes(width, scratch.start), weights, scratch, work)):
         for unit in range(UNITS):
-            hidden[end][unit], contexts[end][unit] = hidden[n + 1][unit], contexts[n + 1][unit]
-        for left in range(n - 1, -1, -1):
-            _read(vector, 2, (hidden[end], contexts[end]), gates, (hidden[end], contexts[end]))
-            loss += shares[word] * _predict(vector, hidden[end], 2 if left else 0, chances)
+            read_out.hidden[time + 1, unit] = work.hidden[time + 1, unit] * kept[time, unit]
+        loss += scale * predict(cell, time, scale, weights, slopes, read_out)
+        for unit in range(UNITS):
+            work.d_hidden[time, unit] = work.d_hidden[time, unit] * kept[time, unit]
+    if is_learned:
+        for kind in range(2):
+            for unit in range(UNITS):
+                d_start[kind, unit] = 0.0 * scale
+        for time in range(2 * n, -1, -1):
+            backward(cell, time, d_start, weights, slopes, work)
     return loss
 
 
-@inlined
-def _add_gradient(vector, n, share, kept, slopes, scratch):
-    """Add the gradient of a word's weighted loss to `slopes`; `kept` has each unit's factor as it is read out."""
-    states, gates, seen, chances, deltas, by_context, by_hidden = scratch
-    hidden, contexts = states[0], states[1]
-    for time in range(2 * n + 1):
-        symbol = 0 if time == 0 else 1 if time <= n else 2
-        before, after = (hidden[time], contexts[time]), (hidden[time + 1], contexts[time + 1])
-        _read(vector, symbol, before, gates[time], after)
-    for unit in range(UNITS):
-        by_context[unit] = by_hidden[unit] = spread(vector[0], 0.0)
-    for time in range(2 * n, -1, -1):
-        target, gate = (0 if time == 2 * n else 1 if time < n else 2), gates[time]
-        for unit in range(UNITS):
-            seen[unit] = hidden[time + 1, unit] * kept[time, unit]
-        _predict(vector, seen, target, chances)
-        for symbol in range(SYMBOLS):
-            slope = share * (chances[symbol] - (1.0 if symbol == target else 0.0))
-            slopes[READOUT_BIAS + symbol] += slope
-            for unit in range(UNITS):
-                at = READOUT + symbol * UNITS + unit
-                slopes[at] = multiply_add(slope, seen[unit], slopes[at])
-                by_hidden[unit] += slope * vector[at] * kept[time, unit]
-        for unit in range(UNITS):
-            enter, keep = gate[unit], gate[UNITS + unit]
-            candidate, leave = gate[2 * UNITS + unit], gate[3 * UNITS + unit]
-            squashed = tanh(contexts[time + 1, unit])
-            inside = multiply_add(by_hidden[unit] * leave, 1.0 - squashed * squashed, by_context[unit])
-            deltas[unit] = inside * candidate * enter * (1.0 - enter)
-            deltas[UNITS + unit] = inside * contexts[time, unit] * keep * (1.0 - keep)
-            deltas[2 * UNITS + unit] = inside * enter * (1.0 - candidate * candidate)
-            deltas[3 * UNITS + unit] = by_hidden[unit] * squashed * leave * (1.0 - leave)
-            by_context[unit], by_hidden[unit] = inside * keep, spread(inside, 0.0)
-        symbol = 0 if time == 0 else 1 if time <= n else 2
-        for row in range(GATES):
-            slopes[row * SYMBOLS + symbol] += deltas[row]
-            slopes[BIAS + row] += deltas[row]
-            for unit in range(UNITS):
-                at = RECURRENT + row * UNITS + unit
-                slopes[at] = multiply_add(deltas[row], hidden[time, unit], slopes[at])
-                by_hidden[unit] = multiply_add(deltas[row], vector[at], by_hidden[unit])
-
-
-@njit(nogil=True)
-def _train(width, start, factors, numbers, shares, longer, longer_shares, updates, ends, scratch, seed):
-    """Train the networks of a group by Adam (Kingma & Ba 2015); fill in the parameters at each end, [ends, ...]."""
-    np.random.seed(seed)  # noqa: NPY002 # numba's own
-    keeps, losses = scratch[2], scratch[-1]
-    vector, weights = in_lanes(width, start), in_lanes(width, factors)
-    states, gates, kept = in_lanes(width, scratch[0]), in_lanes(width, scratch[1]), in_lanes(width, keeps)
-    chances, deltas, seen = in_lanes(width, scratch[3]), in_lanes(width, scratch[4]), in_lanes(width, scratch[5])
-    derivatives, slopes = in_lanes(width, scratch[6]), in_lanes(width, scratch[7])
-    first, second, loss = in_lanes(width, scratch[8]), in_lanes(width, scratch[9]), in_lanes(width, losses)
-    work = states, gates, seen, chances, deltas, derivatives[0], derivatives[1]
+@njit(nogil=True, error_model="numpy")
+def _train(
+    width, cell, rule, scratch, parameters, adam, l1, dropout, numbers, shares, longer, longer_shares, updates, arrays,
+    factors, seen, ends, generator,
+):  # fmt: skip
+    """Train the networks of a group; fill in the parameters at each end, [ends, parameters, lanes]."""
+    work = workspace(width, scratch)
+    read_out = Workspace(
+        work.symbols, work.lengths, in_lanes(width, seen), work.context, work.squashed, work.gates, work.d_hidden,
+        work.nets, work.probabilities,
+    )  # fmt: skip
+    vector, gradient, network = in_lanes(width, parameters), in_lanes(width, arrays[0]), in_lanes(width, scratch.vector)
+    first, second, settings = in_lanes(width, arrays[1]), in_lanes(width, arrays[2]), in_lanes(width, adam)
+    weights, slopes = parameters_of(cell, network), parameters_of(cell, gradient[:SECOND_BIAS])
+    kept, all_kept = in_lanes(width, factors[0]), in_lanes(width, factors[1])
+    penalty, one, loss = in_lanes(width, l1), spread(vector[0], 1.0), in_lanes(width, scratch.losses)
     best, waited = np.full(width.lanes, np.inf), np.zeros(width.lanes, np.int64)
     ended = np.zeros(width.lanes, np.int64)
-    keeps[:] = 1
     for update in range(1, updates + 1):
         for i in range(PARAMETERS):
-            slopes[i] = spread(vector[i], 0.0)
-        for word in range(len(numbers)):
-            if factors[2].max() > 0:
-                for time in range(2 * numbers[word] + 1):
-                    for unit in range(UNITS):
-                        for lane in range(width.lanes):
-                            dropped = np.random.random() < factors[2, lane]  # noqa: NPY002
-                            keeps[time, unit, lane] = 0.0 if dropped else 1 / (1 - factors[2, lane])
-            _add_gradient(vector, numbers[word], shares[word], kept, slopes, work)
-        for i in range(BIAS, SECOND_BIAS):
-            slopes[i + GATES] = slopes[i]
+            gradient[i] = 0.0 * one
+        _join(vector, network)
+        for word, n in enumerate(numbers):
+            for time in range(2 * n + 1 if dropout.max() > 0 else 0):
+                for unit in range(UNITS):
+                    for lane, share in enumerate(dropout):
+                        factors[0, time, unit, lane] = 0 if generator.random() < share else 1 / (1 - share)
+            _word(width, cell, n, shares[word] * one, kept, True, weights, slopes, scratch, work, read_out)
+        for i in range(4 * UNITS):
+            gradient[SECOND_BIAS + i] = gradient[BIAS + i]
         for i in range(PARAMETERS):
-            sign = where(vector[i] > 0.0, spread(vector[i], 1.0), where(vector[i] < 0.0, spread(vector[i], -1.0), 0.0))
-            slope = slopes[i] + weights[0] * sign + 2.0 * weights[1] * vector[i]
-            first[i] += 0.1 * (slope - first[i])
-            second[i] += 0.001 * (slope * slope - second[i])
-            root = square_root(second[i]) * (1 / np.sqrt(1 - 0.999**update)) + 1e-8
-            vector[i] -= 0.001 / (1 - 0.9**update) * first[i] / root
-        if ended.min() < len(PATIENCES):
-            loss[0] = _loss(vector, longer, longer_shares, states, gates[0], chances)
-            for lane in range(width.lanes):
-                waited[lane] = 0 if losses[0, lane] < best[lane] else waited[lane] + 1
-                best[lane] = min(losses[0, lane], best[lane])
-                while ended[lane] < len(PATIENCES) and waited[lane] >= PATIENCES[ended[lane]]:
-                    ends[ended[lane], :, lane] = start[:, lane]
-                    ended[lane] += 1
+            gradient[i] += penalty[0] * where(vector[i] > 0.0, one, where(vector[i] < 0.0, 0.0 - one, 0.0))
+        size, correction = RATE / (1 - BETAS[0] ** update), 1 / np.sqrt(1 - BETAS[1] ** update)
+        optimizer_step(rule, settings, vector, gradient, first, second, size * one, one, np.float32(correction))
+        if ended.min() == len(PATIENCES):
+            continue
+        _join(vector, network)
+        loss[0] = 0.0 * one
+        for word, n in enumerate(longer):
+            share = longer_shares[word] * one
+            loss[0] += _word(width, cell, n, share, all_kept, False, weights, slopes, scratch, work, read_out)
+        for lane in range(width.lanes):
+            waited[lane] = 0 if scratch.losses[0, lane] < best[lane] else waited[lane] + 1
+            best[lane] = min(scratch.losses[0, lane], best[lane])
+            while ended[lane] < len(PATIENCES) and waited[lane] >= PATIENCES[ended[lane]]:
+                for i in range(PARAMETERS):
+                    ends[ended[lane], i, lane] = parameters[i, lane]
+                ended[lane] += 1
     for lane in range(width.lanes):
         for end in range(ended[lane], len(PATIENCES) + 1):
-            ends[end, :, lane] = start[:, lane]
+            for i in range(PARAMETERS):
+                ends[end, i, lane] = parameters[i, lane]

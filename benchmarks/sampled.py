@@ -57,10 +57,6 @@ def drawn(size: int) -> np.ndarray:
     return np.random.RandomState(SEED).geometric(P, size * 95 // 100) - 1
 
 
-def lan_2024_words(size: int) -> Words:
-    return [word((1, 1), n) for n in drawn(size)], gers_words((1, 1))[1]
-
-
 @cache
 def lan_2022_words(ratios: Sequence[int] | None, pairs: int, size: int) -> Words:
     """Training and test words: of `ratios`; of a Dyck language with `pairs` of brackets; else a^n b^m c^(n+m)."""

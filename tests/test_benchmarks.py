@@ -379,10 +379,11 @@ def test_the_first_word_that_is_wrong_ends_the_count(monkeypatch):
 def on_all_words(setting, words, lane, updates):
     """Parameters of a torch.nn.LSTM after each update on weighted words, and its loss on longer words then."""
     network = torch.nn.LSTM(3, 3, batch_first=True), torch.nn.Linear(3, 3)
-    parameters = [*network[0].parameters(), *network[1].parameters()]
+    *recurrent, second_bias = network[0].parameters()
+    parameters = [*recurrent, *network[1].parameters(), second_bias]
     for parameter, part in zip(parameters, torch.from_numpy(setting.start).split(penalised.SIZES), strict=True):
         parameter.data = part.view_as(parameter).clone()
-    optimizer, stream, after, losses = torch.optim.Adam(parameters), np.random.RandomState(0), [], []
+    optimizer, stream, after, losses = torch.optim.Adam(parameters), np.random.default_rng(0), [], []
 
     def loss(weights, dropout):
         total, count = 0.0, 0.0
@@ -390,7 +391,7 @@ def on_all_words(setting, words, lane, updates):
             symbols = torch.tensor([0] + [1] * n + [2] * n + [0])
             hidden = network[0](F.one_hot(symbols[:-1], 3).float())[0]
             if dropout:
-                drawn = torch.from_numpy(stream.random_sample((2 * n + 1, 3, 16))[..., lane])
+                drawn = torch.from_numpy(stream.random((2 * n + 1, 3, 16))[..., lane])
                 hidden = hidden * (drawn >= np.float32(dropout)) / (1 - dropout)
             total = total + weight * F.cross_entropy(network[1](hidden.float()), symbols[1:], reduction="sum")
             count += weight * (2 * n + 1)
@@ -427,11 +428,11 @@ def test_penalised_networks_count_as_hudyns_do():
     vectors = np.stack([setting.start for setting in penalised.GRID[:2]])
     logits = penalised.population_of(vectors).map(torch.tensor([[0, 1, 2]]).expand(2, 1, -1))[0]
     network = torch.nn.LSTM(3, 3, batch_first=True)
-    parts = torch.from_numpy(vectors[1]).split(penalised.SIZES)
-    for parameter, part in zip(network.parameters(), parts[:4], strict=True):
+    *parts, readout, readout_bias, second_bias = torch.from_numpy(vectors[1]).split(penalised.SIZES)
+    for parameter, part in zip(network.parameters(), [*parts, second_bias], strict=True):
         parameter.data = part.view_as(parameter)
     hidden = network(torch.eye(3)[None])[0][0]
-    assert torch.allclose(logits[1, 0], F.linear(hidden, parts[4].view(3, 3), parts[5]), atol=1e-6)
+    assert torch.allclose(logits[1, 0], F.linear(hidden, readout.view(3, 3), readout_bias), atol=1e-6)
 
 
 def test_the_interval_of_a_median_covers_it():

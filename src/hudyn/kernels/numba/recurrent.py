@@ -277,7 +277,7 @@ def _predictions(blocks, width, cell, scratch, symbols, lengths, first, starts, 
             scratch.lengths[0, lane] = lengths[text]
             for time in range(lengths[text]):
                 scratch.symbols[time, lane] = symbols[text, time]
-        for time in range(_process(width, cell, start, weights, scratch, work)):
+        for time in range(process(width, cell, start, weights, scratch, work)):
             for symbol in range(cell.alphabet_size):
                 lane_logits[symbol] = _logit(work.hidden[time + 1], symbol, weights)
             for lane in range(used):
@@ -298,14 +298,14 @@ def _copy(source, target):
 @inlined
 def _sequences(width, cell, scale, start, end, d_start, weights, slopes, scratch, work):
     """The summed losses of a sequence a lane; adds gradients, times `scale`, to `slopes`, sets `end` and `d_start`."""
-    time_steps = _process(width, cell, start, weights, scratch, work)
+    time_steps = process(width, cell, start, weights, scratch, work)
     for unit in range(cell.hidden_size):
         end[0, unit] = work.hidden[time_steps, unit]
         if len(start) == 2:
             end[1, unit] = work.context[time_steps, unit]
     loss = spread(scale, 0.0)
     for time in range(time_steps):
-        loss += _predict(cell, time, scale, weights, slopes, work)
+        loss += predict(cell, time, scale, weights, slopes, work)
     for kind in range(d_start.shape[0]):
         for unit in range(d_start.shape[1]):
             d_start[kind, unit] = spread(scale, 0.0)
@@ -315,7 +315,7 @@ def _sequences(width, cell, scale, start, end, d_start, weights, slopes, scratch
 
 
 @inlined
-def _process(width, cell, start, weights, scratch, work):
+def process(width, cell, start, weights, scratch, work):
     """Process the symbols in `work` from the state `start`, keep all states in it; the length of the longest."""
     time_steps = 0
     for lane in range(width.lanes):
@@ -338,7 +338,7 @@ def _logit(hidden, symbol, weights):
 
 
 @inlined
-def _predict(cell, time, scale, weights, slopes, work):
+def predict(cell, time, scale, weights, slopes, work):
     """Losses of one prediction; adds the output layer's gradients, and sets the derivatives by the hidden state."""
     probabilities, hidden, d_hidden = work.probabilities, work.hidden[time + 1], work.d_hidden[time]
     target, active = work.symbols[time + 1], work.lengths[0] > time
