@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,16 @@ def test_long_names_of_words_are_not_cut_off():
     named = {f"{number} {'ab' * 20}": path for number in range(4) for path in words.values()}
     figure = state_scatters.state_scatter(points, states, named, ["hidden 1", "hidden 2"], None, "long")
     assert_nothing_cut_off(figure)
+    assert set(named) <= set(texts(figure))
+
+
+def test_the_middle_of_a_word_is_left_out_where_there_is_no_room():
+    points, states, words = counter(2, COUNTS)
+    named = {f"BP{'TVPX' * 50}VE": path for path in words.values()}
+    figure = state_scatters.state_scatter(points, states, named, ["hidden 1", "hidden 2"], None, "long")
+    assert_nothing_cut_off(figure)
+    (shown,) = [text for text in texts(figure) if text.startswith("BP")]
+    assert re.fullmatch(r"BP(TVPX){5,}\w*…\w*(TVPX){5,}VE", shown)
 
 
 @pytest.mark.parametrize(("length", "units"), [(1, 1), (12, 4), (80, 3)])

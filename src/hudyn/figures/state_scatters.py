@@ -21,6 +21,7 @@ VIEWS = [(20, -60), (20, 30)]  # elevation and azimuth in degrees: a quarter tur
 # Sizes are in inches.
 PANELS, SMALL_PANEL = {1: 4.4, 2: 3.1}, 2.4  # the side of a panel, by the number of panels in a row; of each of more
 TICK_HEIGHT, LEGEND_ROW, LETTER = 0.17, 0.24, 0.085  # that a label beside a colour bar, and a legend, needs
+CAPITAL = 0.1  # width of a wide letter
 
 
 @in_style
@@ -165,9 +166,14 @@ def _draw_key(
         place.set_axis_off()
         columns = _key_columns(named, height)
         place.legend(handles[:named], labels[:named], loc="upper left", title="state", alignment="left", ncols=columns)
-    width = 0.9 + LETTER * max(map(len, labels[named:]), default=0)
-    columns = max(1, int(figure.get_figwidth() / width))
-    figure.legend(handles[named:], labels[named:], loc="outside lower left", ncols=columns, handlelength=3)
+    words = [_shortened(word, int((figure.get_figwidth() - 0.9) / CAPITAL)) for word in labels[named:]]
+    columns = max(1, int(figure.get_figwidth() / (0.9 + LETTER * max(map(len, words), default=0))))
+    figure.legend(handles[named:], words, loc="outside lower left", ncols=columns, handlelength=3)
+
+
+def _shortened(word: str, most: int) -> str:
+    """A word without its middle if it has more than `most` letters."""
+    return word if len(word) <= most else f"{word[: most // 2]}…{word[-(most // 2 - 1) :]}"
 
 
 def _key_columns(named: int, height: float) -> int:
