@@ -34,6 +34,7 @@ def test_tanh_is_as_exact_as_it_says():
         (lambda x, y: x * y, lambda x, y: x * y),
         (lambda x, y: (x + y).tanh(), lambda x, y: mpmath.tanh(x + y)),
         (lambda x, y: (x * y).relu(), lambda x, y: max(x * y, mpmath.mpf(0))),
+        (lambda x, y: (x * x + Interval.exact(1.0)).reciprocal(), lambda x, y: 1 / (x * x + 1)),
     ],
 )
 def test_operations_enclose_the_true_results(ours, theirs):
@@ -71,6 +72,14 @@ def test_inside_and_apart_are_certain():
     nothing = Interval.exact(np.nan)
     assert not nothing.inside(wide)
     assert not nothing.apart(wide)
+
+
+def test_what_is_not_a_number_may_be_any():
+    unknown = Interval.between(-1.0, 1.0).reciprocal()
+    wide = Interval.between(0.0, 1.0)
+    assert np.isnan(unknown.mid)
+    assert wide.inside((unknown & wide).widened(1e-9))
+    assert Interval.between(-0.9, 0.9).inside(unknown.tanh())
 
 
 @pytest.mark.parametrize("make", NETWORKS)

@@ -88,8 +88,8 @@ class Interval:
     __array_ufunc__ = None  # so that an array on the left asks `__rmatmul__`
 
     def __and__(self, other: "Interval") -> "Interval":
-        """The numbers in both; where there are none, one that is near."""
-        low, high = np.maximum(self.low, other.low), np.minimum(self.high, other.high)
+        """The numbers in both; where there are none, one that is near. What is not a number may be any."""
+        low, high = np.fmax(self.low, other.low), np.fmin(self.high, other.high)
         return Interval.between(low, np.maximum(low, high))
 
     def apart(self, other: "Interval") -> np.ndarray:
@@ -103,7 +103,12 @@ class Interval:
     def tanh(self) -> "Interval":
         """The values of tanh."""
         low, high = _tanh(self.low) - 2 * TANH_ERROR, _tanh(self.high) + 2 * TANH_ERROR
-        return Interval.between(np.maximum(low, -1), np.minimum(high, 1))
+        return Interval.between(np.fmax(low, -1), np.fmin(high, 1))
+
+    def reciprocal(self) -> "Interval":
+        """The values of 1 / x; not a number where some x may not be positive."""
+        low = np.where(self.low > 0, self.low, np.nan)
+        return Interval.between(1 / (UP * self.high), UP / low)
 
     def relu(self) -> "Interval":
         """The values of max(x, 0)."""

@@ -117,6 +117,12 @@ class Jet:
         """The values of the logistic function, (1 + tanh(x / 2)) / 2."""
         return self.scaled(0.5).tanh().scaled(0.5, 0.5, SUM + ACTIVATION)
 
+    def reciprocal(self) -> "Jet":
+        """The values of 1 / x, for positive x."""
+        values = self.range.reciprocal()
+        slopes = -(values * values)[..., None] * self.slopes
+        return self._after(self.centre.reciprocal(), slopes, values)
+
     def relu(self) -> "Jet":
         """The values of max(x, 0)."""
         slopes = self.range.steps()[..., None] * self.slopes
@@ -171,6 +177,20 @@ def image(network: RecurrentNetwork, symbol: int, state: Jet) -> Jet:
     from_input = tuple(part[2 * size :] for part in inputs)
     candidate = (reset * kept).linear(np.eye(size), *from_input).tanh()
     return update.scaled(-1, 1) * candidate + update * hidden
+
+
+def cell(network: LSTM, symbol: int, hidden: Jet) -> tuple[Jet, Jet, Jet, Jet]:
+    """What an LSTM without peepholes does to its cells when a symbol is read, [..., units] each.
+
+    Returns:
+        The forget gate f and what is added, a: the context c becomes f c + a; 1 - f; and the output gate.
+    """
+    weights = parameters(network)
+    net = hidden.linear(weights["hidden_weight"], weights["input_weight"][:, symbol], weights["bias"])
+    size = network.hidden_size
+    to_input, to_forget, to_candidate, to_output = (net[place * size : (place + 1) * size] for place in range(4))
+    added = to_input.logistic() * to_candidate.tanh()
+    return to_forget.logistic(), added, to_forget.scaled(-1).logistic(), to_output.logistic()
 
 
 def _lstm(weights: dict[str, np.ndarray], net: Jet, context: Jet, size: int) -> Jet:

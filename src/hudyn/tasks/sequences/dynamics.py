@@ -335,7 +335,7 @@ def _census_rows(member: Member, units: Sequence[str]) -> list[Row]:
             row = member.key | {
                 "symbol": symbol,
                 "period": found.period,
-                "exactly": int(not len(census.left(found.period))),
+                "exactly": int(not census.undecided[found.period]),
             }
             row["eigenvalues"] = " ".join(f"{value:.6g}±{error:.1g}" for value, error in discs)
             rows.append(row | dict(zip(units, found.states.mid[0].tolist(), strict=True)))
