@@ -9,8 +9,9 @@ import torch
 from hudyn.languages import Countable, Counting, FiniteState
 from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
 from hudyn.proof.certificate import certify
+from hudyn.proof.checker.command import main
+from hudyn.proof.checker.words import check_words
 from hudyn.proof.task import Task
-from hudyn.proof.verify import check, main
 
 from .test_handset import table
 
@@ -42,11 +43,11 @@ def counter():
 
 
 def test_networks_set_by_hand_are_proved_and_checked(reber, counter):
-    check(reber)
-    check(counter)
+    check_words(reber)
+    check_words(counter)
     once = certify(CountingLSTM(4), task_of(ANBN, joined=False))
     assert once.status == "proved"
-    check(once.record)
+    check_words(once.record)
 
 
 def test_a_counter_whose_rounding_adds_up_is_neither_proved_nor_refuted():
@@ -83,7 +84,7 @@ def test_search_and_checker_agree_on_every_cell(make):
     network.output.bias.data[:] = -(network.output.weight.data @ states.mean(dim=0))
     found = certify(network, task_of(language))
     assert found.status == "proved"
-    check(found.record)
+    check_words(found.record)
 
 
 def damaged(record, change):
@@ -141,7 +142,7 @@ DAMAGES = {
 def test_a_damaged_certificate_is_refused(name, which, request):
     record = json.loads(json.dumps(request.getfixturevalue(which)))
     with pytest.raises((ValueError, ArithmeticError, LookupError, TypeError)):
-        check(damaged(record, DAMAGES[name]))
+        check_words(damaged(record, DAMAGES[name]))
 
 
 def test_the_last_digit_of_a_weight_is_refused_where_it_matters():
@@ -155,10 +156,10 @@ def test_the_last_digit_of_a_weight_is_refused_where_it_matters():
     network.output.bias.data[list(first.legal[1])] = 1e-11
     network.output.bias.data[[k for k in range(7) if k not in first.legal[1]]] = 0
     record = certify(network, first).record
-    check(record)
+    check_words(record)
     record["parameters"]["output.bias"][legal] = 0.0
     with pytest.raises(ValueError, match="likelier"):
-        check(record)
+        check_words(record)
 
 
 def test_the_command(tmp_path, monkeypatch, capsys, reber):

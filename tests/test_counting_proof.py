@@ -1,6 +1,7 @@
 """How far networks count, proved, against what they do when they are run."""
 
 import copy
+import json
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from hudyn.dynamics.analysis import analyse
 from hudyn.languages import Counting, Dyck
 from hudyn.networks import GRU, LSTM, SRN, CountingLSTM, CountingSRN
 from hudyn.proof.cells import counts_up_to
+from hudyn.proof.checker.counting import check_counting
 from hudyn.proof.counting import prove_counting
 
 ANBN, ANB2N = Counting([1, 1]), Counting([1, 2])
@@ -36,6 +38,7 @@ def test_the_hand_set_srn_counts_to_a_number_that_is_known_exactly():
     network = CountingSRN(4)
     proof = prove_counting(network, ANBN, most=100)
     assert (proof.right, proof.wrong) == (20, 21)
+    check_counting(proof.record)
     assert all(is_right(network, ANBN, n) for n in range(1, 21))
     assert not any(is_right(network, ANBN, n) for n in (21, proof.always_wrong, 2 * proof.always_wrong))
 
@@ -53,6 +56,7 @@ def test_the_hand_set_lstm_counts_to_two_millions_and_sticks_where_single_precis
     proof = prove_counting(network, ANBN, most=20)
     assert proof.right > 2_000_000
     assert (proof.wrong, proof.always_wrong) == (None, None)
+    check_counting(proof.record)
     assert (proof.repeats, proof.period) == (2**24, 1)
     state = network.initial_state(1)
     state[1][0, 0] = 2.0**24 - 1
@@ -67,13 +71,14 @@ def test_a_cell_that_leaks_counts_as_far_as_it_does(keeps):
     proof = prove_counting(network, ANBN, most=200)
     wrong = next(n for n in range(1, 200) if not is_right(network, ANBN, n))
     assert (proof.right, proof.wrong) == (wrong - 1, wrong)
-    assert 1 <= counts_up_to(network, ANBN) < wrong
+    assert 1 <= counts_up_to(network, ANBN)[0] < wrong
 
 
 def test_the_invariant_reaches_where_words_are_too_many():
     network = leaking(1 - 1e-6)
     proof = prove_counting(network, ANBN, most=20)
     assert proof.right > 100
+    check_counting(proof.record)
     assert is_right(network, ANBN, proof.right)
     assert not is_right(network, ANBN, 20 * proof.right)
 
@@ -88,6 +93,7 @@ def test_what_is_proved_of_random_networks_is_so(cell):
             for parameter in network.parameters():
                 parameter.mul_(2)
         proof = prove_counting(network, ANB2N, most=8)
+        check_counting(proof.record)
         assert all(is_right(network, ANB2N, n) for n in range(1, proof.right + 1))
         assert proof.wrong is None or not is_right(network, ANB2N, proof.wrong)
         if proof.always_wrong is not None:
@@ -107,9 +113,70 @@ def test_a_network_that_grows_without_bounds_is_not_proved_wrong():
         network.output.bias.copy_(torch.tensor([0.5, 0.0]))
     proof = prove_counting(network, ANBN, most=50)
     assert (proof.right, proof.wrong, proof.always_wrong, proof.repeats) == (50, None, None, None)
+    check_counting(proof.record)
 
 
 def test_an_analysis_proves_how_far_a_counter_counts():
     proof = analyse(CountingSRN(2), Counting([1, 1], max_n=2), most=30).counting_proof
     assert "right on every word up to n = 20, wrong at n = 21" in str(proof)
     assert analyse(SRN(2, 3), Dyck()).counting_proof is None
+
+
+def settling(record):
+    return record["settling"]
+
+
+def block(record):
+    return record["cells"][1]
+
+
+FALSE = {
+    "counted": {
+        "right further": lambda r: r.update(read=21, right=21, wrong=22),
+        "wrong where it is right": lambda r: r.update(wrong=5, read=4, right=4),
+        "right and wrong": lambda r: r.update(wrong=20),
+        "wrong from its first error on": lambda r: r.update(always_wrong=21),
+        "never right, by nothing read": lambda r: r.update(always_wrong=0),
+        "a later start": lambda r: settling(r).update(start=0),
+        "a basin moved": lambda r: settling(r)["basin"]["centre"].__setitem__(0, 0.5),
+        "a basin that is not a number": lambda r: settling(r)["basin"]["centre"].__setitem__(0, math.nan),
+        "an inverse shortened": lambda r: settling(r)["basin"]["inverse"].pop(),
+        "no turns": lambda r: settling(r)["basin"].update(turns=0),
+        "failing left out": lambda r: settling(r).update(failing=[]),
+        "failing before it is asked": lambda r: settling(r)["failing"][0].update(after=0, basin=None),
+        "failing too early": lambda r: settling(r)["failing"][0].update(after=1, basin=None),
+        "no size": lambda r: settling(r).update(size=-1.0),
+        "a size that is not a number": lambda r: settling(r).update(size=math.nan),
+        "a weight changed": lambda r: r["parameters"]["hidden_weight"][0].__setitem__(0, -0.5),
+        "another language": lambda r: r.update(ratios=[1, 2]),
+        "an unknown cell": lambda r: r.update(cell="linear"),
+    },
+    "by cells": {
+        "right further": lambda r: r.update(right=3 * r["right"]),
+        "nothing read": lambda r: r.update(read=0),
+        "another slope": lambda r: block(r)["rises"].__setitem__(0, -0.5),
+        "sets shrunk": lambda r: block(r).update(context=[[low / 2, high / 2] for low, high in block(r)["context"]]),
+        "sets without bounds": lambda r: block(r)["context"].__setitem__(0, [-math.inf, math.inf]),
+        "sets that are not numbers": lambda r: block(r)["hidden"].__setitem__(0, [math.nan, math.nan]),
+        "a cell that forgets": lambda r: block(r)["keeps"].__setitem__(0, False),
+        "a cell that starts anew": lambda r: block(r)["carried"].__setitem__(0, False),
+        "a block left out": lambda r: r["cells"].pop(),
+        "a leak": lambda r: r["parameters"]["bias"].__setitem__(5, 3.0),
+        "a readout turned": lambda r: r["parameters"]["output.weight"].reverse(),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def true():
+    counted = prove_counting(CountingSRN(4), ANBN, most=30).record
+    return {"counted": counted, "by cells": prove_counting(CountingLSTM(4), ANBN, most=2).record}
+
+
+@pytest.mark.parametrize(("which", "name"), [(which, name) for which, names in FALSE.items() for name in names])
+def test_what_is_not_proved_is_refused(which, name, true):
+    record = json.loads(json.dumps(true[which]))
+    check_counting(record)
+    FALSE[which][name](record)
+    with pytest.raises((ValueError, ArithmeticError, LookupError, TypeError)):
+        check_counting(record)

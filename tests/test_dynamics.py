@@ -10,7 +10,7 @@ import torch
 from hudyn.errors import HudynError
 from hudyn.languages import Counting
 from hudyn.networks import CountingLSTM
-from hudyn.proof.verify import main
+from hudyn.proof.checker.command import main
 from hudyn.tasks.sequences import report_dynamics
 
 from .test_train import rows
@@ -103,7 +103,7 @@ def test_what_is_proved_is_told_and_can_be_checked(command, monkeypatch, capsys)
     assert capsys.readouterr().out == "member 0: proved on every word of the automaton of 7 states\n"
 
 
-def test_how_far_networks_count_is_proved_and_told(command):
+def test_how_far_networks_count_is_proved_and_told(command, monkeypatch, capsys):
     outcome = command("experiment=srn_anbn_handset", "report.dynamics.proof=true")
     assert outcome.status == 0, outcome.err
     (row,) = rows(outcome.folder / "tables/mechanisms.csv")
@@ -113,6 +113,12 @@ def test_how_far_networks_count_is_proved_and_told(command):
     assert int(row["wrong_from"]) > 21
     (sentence,) = [text for text in told(outcome)["words"] if text.startswith("By proof, on single words")]
     assert "right on every word up to n = 20, wrong at n = 21" in sentence
+    monkeypatch.setattr("sys.argv", ["hudyn-verify", str(outcome.folder / "tables/certificate.json")])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 0
+    checked = f"ratios 1:1, right up to n = 20, wrong at n = 21, wrong from n = {row['wrong_from']} on"
+    assert checked in capsys.readouterr().out
 
 
 def test_untrained_networks_are_told_to_be_none_of_it(command):

@@ -7,6 +7,7 @@ iteration, and proved when a step from them leads into them.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from hudyn.proof.jets import parameters
 KEEPS = 0.5  # a cell whose forget gate is above this may count
 LARGEST = 2**40  # n up to which a proof is sought
 ROUNDS = 30  # until sets are closed
+Block = dict[str, Any]  # the sets of a block
 GROWTH = 1e-3  # of a set in each round, by its radius
 LEAST = 1e-12  # and by this number
 
@@ -63,39 +65,46 @@ class _Gates:
         return _logistic(self.to_output + Interval.exact(self.peephole) * context) * context.tanh()
 
 
-def counts_up_to(network: LSTM, language: Countable) -> int:
-    """The largest N that is found such that the network is right on the words of all n = 2..N; 1 if there is none.
+def counts_up_to(network: LSTM, language: Countable) -> tuple[int, list[Block]]:
+    """The largest N that is found such that the network is right on the words of all n = 2..N, and why.
 
     Args:
         network: an LSTM.
         language: whose words it reads.
+
+    Returns:
+        N, or 1 if there is none; and for each block of the words the sets as plain numbers, for the checker.
     """
-    proved = 1
-    while proved < LARGEST and _is_right(network, language, 2 * proved):
-        proved *= 2
+    proved, blocks = 1, list[Block]()
+    while proved < LARGEST and (found := _right(network, language, 2 * proved)):
+        proved, blocks = 2 * proved, found
     step = proved // 2 if proved < LARGEST else 0
     while step:
-        proved += step * _is_right(network, language, proved + step)
+        if found := _right(network, language, proved + step):
+            proved, blocks = proved + step, found
         step //= 2
-    return proved
+    return proved, blocks
 
 
-def _is_right(network: LSTM, language: Countable, most: int) -> bool:
-    """Whether the words of n = 2..most are proved right."""
+def _right(network: LSTM, language: Countable, most: int) -> list[Block]:
+    """The sets that prove the words of n = 2..most right; none if they are not proved."""
     zero = Interval.exact(np.zeros(network.hidden_size))
-    units = _Units(zero.mid, zero, zero)
+    units, blocks = _Units(zero.mid, zero, zero), list[Block]()
     for block, ratio in enumerate(language.ratios):
         if (found := _after_block(network, block, ratio, units, most)) is None:
-            return False
-        within, units = found
+            return []
+        within, units, closed = found
+        blocks.append(closed)
         following = (block + 1) % len(language.ratios)
         if block and not (_predicted(network, within, block) and _predicted(network, units.hidden, following)):
-            return False
-    return True
+            return []
+    return blocks
 
 
-def _after_block(network: LSTM, symbol: int, ratio: int, before: _Units, most: int) -> tuple[Interval, _Units] | None:
-    """The hidden units after all but the last of ratio · n symbols, and the units after the last one.
+def _after_block(
+    network: LSTM, symbol: int, ratio: int, before: _Units, most: int
+) -> tuple[Interval, _Units, Block] | None:
+    """The hidden units after all but the last of ratio · n symbols, the units after the last one, and the closed sets.
 
     None if no sets are closed.
     """
@@ -120,7 +129,9 @@ def _after_block(network: LSTM, symbol: int, ratio: int, before: _Units, most: i
         if now.inside(context).all() and shown.inside(hidden).all():
             rest = _where(keeps, (begun - Interval.exact(rises) + error).widened(rounding), now)
             after = _Units(np.where(keeps, slopes + ratio * rises, 0), rest, shown)
-            return shown, replace(after, hidden=gates.hidden(after.context(most)))
+            closed: Block = {"carried": (slopes != 0).tolist(), "keeps": keeps.tolist(), "rises": rises.tolist()}
+            closed |= {"context": context.bounds, "hidden": hidden.bounds}
+            return shown, replace(after, hidden=gates.hidden(after.context(most))), closed
         context, hidden = (part.widened(GROWTH * part.rad + LEAST) for part in (now, shown))
     return None
 

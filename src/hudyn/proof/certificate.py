@@ -20,13 +20,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hudyn.networks.recurrent import LSTM, SRN, RecurrentNetwork
+from hudyn.networks.recurrent import RecurrentNetwork
+from hudyn.proof.checker.words import check_words
 from hudyn.proof.exploration import explore
 from hudyn.proof.intervals import TANH_ERROR, UP, Interval
-from hudyn.proof.jets import EXACT, SINGLE, Jet, defect, image, initial, parameters, unit_of
+from hudyn.proof.jets import EXACT, SINGLE, Jet, defect, described, image, initial, parameters, unit_of
 from hudyn.proof.sets import Sets, effects_of, first_sets, frames_of, grown
 from hudyn.proof.task import Task
-from hudyn.proof.verify import check
 
 SETS = (1, 2, 3, 4, 6, 8)  # at most, for each cut state; the next number is tried where the one before fails
 # How much wider a set must be than the images that it holds, and its smallest radius, which leaves room for rounding:
@@ -41,7 +41,7 @@ class Certificate:
     """What is proved of a network on the words of a language.
 
     Attributes:
-        status: ``proved``: right on every word, as `hudyn.proof.verify` confirms; ``refuted``: it errs on `word`;
+        status: ``proved``: right on every word, as `hudyn.proof.checker` confirms; ``refuted``: it errs on `word`;
             ``open``: neither.
         word: the shortest beginning of a text that was found on which the network errs, as running it has shown.
         obstacle: where the proof fails, in words.
@@ -81,7 +81,7 @@ def certify(network: RecurrentNetwork, task: Task) -> Certificate:
             if not obstacle:
                 record = _record(network, task, sets, frames, trees)
                 try:
-                    check(record)
+                    check_words(record)
                     return Certificate("proved", record=record)
                 except ValueError as error:
                     obstacle = f"the checker refuses the certificate: {error}"
@@ -175,12 +175,8 @@ def _record(
 ) -> dict[str, Any]:
     """The certificate as plain numbers."""
     rows = zip(task.names, task.legal, task.asked, task.targets, strict=True)
-    cell = f"{network.activation}_srn" if isinstance(network, SRN) else "lstm" if isinstance(network, LSTM) else "gru"
-    return {
-        "cell": cell,
+    return described(network) | {
         "arithmetic": "single" if unit_of(network) == SINGLE else "real",
-        "units": network.unit_names,
-        "parameters": {name: value.tolist() for name, value in parameters(network).items()},
         "alphabet": task.alphabet,
         "states": [
             {

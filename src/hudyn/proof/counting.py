@@ -18,8 +18,9 @@ longer cannot be told apart.
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numba
 import numpy as np
@@ -29,9 +30,11 @@ import torch
 from hudyn.languages import Countable
 from hudyn.networks.recurrent import LSTM, RecurrentNetwork
 from hudyn.proof.cells import counts_up_to
+from hudyn.proof.checker.counting import check_cells, check_settling
 from hudyn.proof.intervals import UP, Interval
-from hudyn.proof.jets import EXACT, Jet, image, initial, parameters
+from hudyn.proof.jets import EXACT, Jet, described, image, initial, parameters
 
+Record = dict[str, Any]  # plain numbers
 FIRST_NUMBERS = 8  # n that are tried at first; twice as many each time after
 STARTS = (16, 64, 256)  # symbols of one kind after which the states may be in a basin
 ROOM = 1.02  # how much wider a basin is than the states from which it is made
@@ -60,6 +63,7 @@ class CountingProof:
         repeats: number of first symbols after which a state comes again, in the network's own arithmetic; None if none
             was seen to.
         period: how many more are read until it comes again.
+        record: what is proved in real arithmetic, as plain numbers, which `hudyn-verify` checks.
     """
 
     right: int
@@ -68,6 +72,7 @@ class CountingProof:
     always_wrong: int | None
     repeats: int | None
     period: int
+    record: Record = field(repr=False)
 
     def __str__(self) -> str:
         told = [f"right on every word up to n = {self.right:,}" if self.right else "wrong at n = 1"]
@@ -95,9 +100,26 @@ def prove_counting(network: RecurrentNetwork, language: Countable, most: int = 1
     repeats, period = _repetition(network)
     with np.errstate(over="ignore", invalid="ignore"):  # of states that grow without bounds
         right, wrong = _words(network, language, most)
-        by_cells = counts_up_to(network, language) if right == most and isinstance(network, LSTM) else 0
-        always_wrong = None if by_cells > most else _always_wrong(network, language, right)
-    return CountingProof(max(right, by_cells), most, wrong, always_wrong, repeats, period)
+        record = described(network) | {"ratios": language.ratios, "read": right, "right": right, "wrong": wrong}
+        record["always_wrong"] = None
+        if right == most and isinstance(network, LSTM):
+            by_cells, blocks = counts_up_to(network, language)
+            if by_cells > most:
+                record = _agreed(check_cells, record | {"read": 1, "right": by_cells, "cells": blocks}) or record
+        if record["right"] == right:
+            claims = _settlings(network, language, right)
+            agreed = (_agreed(check_settling, record | claim) for claim in claims)
+            record = next(filter(None, agreed), record)
+    return CountingProof(record["right"], most, wrong, record["always_wrong"], repeats, period, record)
+
+
+def _agreed(check: Callable[[Record], None], record: Record) -> Record | None:
+    """The record if the checker agrees."""
+    try:
+        check(record)
+    except ValueError:
+        return None
+    return record
 
 
 @dataclass(frozen=True)
@@ -198,6 +220,13 @@ class _Basin:
     rate: float  # after which a size is at most rate · size + defect
     defect: float
 
+    @property
+    def record(self) -> Record:
+        """It as plain numbers, for the checker."""
+        axes = self.axes * self.radii
+        numbers = {"centre": self.centre, "axes": axes, "inverse": np.linalg.inv(axes)}
+        return {name: value.tolist() for name, value in numbers.items()} | {"turns": self.turns}
+
     def part(self, size: float) -> Jet:
         """The states up to a size."""
         return Jet.variables(self.centre[None], self.axes[None], size * self.radii[None], EXACT)
@@ -211,24 +240,22 @@ class _Basin:
         return self.turns * math.ceil(math.log(size / 2) / math.log(max(self.rate, LEAST)))
 
 
-def _always_wrong(network: RecurrentNetwork, language: Countable, right: int) -> int | None:
-    """An n from which on every word is wrong; None if none is found."""
+def _settlings(network: RecurrentNetwork, language: Countable, right: int) -> Iterator[Record]:
+    """An n from which on every word is wrong, and the sets by which that is proved; nothing if none is found."""
     for start, basin in _basins(network, 0, initial(network, EXACT)):
         for size in SIZES:
             steps = basin.steps(size)
             if steps is None:
                 break
-            states, failing = basin.part(size), []
-            for _ in range(basin.turns):
-                failing.append(_failing(network, states))
-                states = image(network, 0, states)
+            failing = [_failing(network, states) for states in _turned(network, 0, basin, size)]
             if None not in failing:
-                latest = max(time for time in failing if time is not None)
-                return 1 + max(right, (start + steps) // language.ratios[0], latest // language.ratios[1])
-    return None
+                latest = max(one["after"] for one in failing if one)
+                always = 1 + max(right, (start + steps) // language.ratios[0], latest // language.ratios[1])
+                settling = {"start": start, "basin": basin.record, "size": size, "failing": failing}
+                yield {"always_wrong": always, "settling": settling}
 
 
-def _failing(network: RecurrentNetwork, states: Jet) -> int | None:
+def _failing(network: RecurrentNetwork, states: Jet) -> Record | None:
     """After how many of the second symbol every longer word is wrong, from these states; None if that is not proved.
 
     Either another symbol is then the likeliest, although the second must come again; or the states have settled where
@@ -237,13 +264,21 @@ def _failing(network: RecurrentNetwork, states: Jet) -> int | None:
     for time in range(1, STARTS[-1] + 1):
         states = image(network, 1, states)
         if (_margins(network, states).high < 0).any():
-            return time
+            return {"after": time, "basin": None}
         if not states.range.rad.max() < WIDEST:
             return None
         basin = _basin(network, 1, states.range[0]) if time in STARTS else None
-        if basin and (_margins(network, basin.part(1)).low > 0).all():
-            return time
+        if basin and all((_margins(network, part).low > 0).all() for part in _turned(network, 1, basin, 1)):
+            return {"after": time, "basin": basin.record}
     return None
+
+
+def _turned(network: RecurrentNetwork, symbol: int, basin: _Basin, size: float) -> Iterator[Jet]:
+    """The states of a basin up to a size, and after each of the symbols that are read together but the last."""
+    states = basin.part(size)
+    for _ in range(basin.turns):
+        yield states
+        states = image(network, symbol, states)
 
 
 def _margins(network: RecurrentNetwork, states: Jet) -> Interval:

@@ -53,6 +53,11 @@ class Interval:
         return np.nextafter(self.mid + self.rad, np.inf)
 
     @property
+    def bounds(self) -> list[list[float]]:
+        """Both bounds of each number, [numbers][2]."""
+        return np.stack([self.low, self.high], axis=-1).tolist()
+
+    @property
     def magnitude(self) -> np.ndarray:
         """An upper bound of the absolute value."""
         return UP * (np.abs(self.mid) + self.rad)

@@ -4,6 +4,7 @@ A jet encloses a function of variables e: its value at e = 0, its derivatives wh
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -137,6 +138,13 @@ def defect(axes: np.ndarray, inverse: np.ndarray) -> float:
 def parameters(network: RecurrentNetwork) -> dict[str, np.ndarray]:
     """The network's parameters by name, in double precision, which represents them exactly."""
     return {name: value.detach().double().numpy() for name, value in network.named_parameters()}
+
+
+def described(network: RecurrentNetwork) -> dict[str, Any]:
+    """The network as plain numbers, for the checker."""
+    cell = f"{network.activation}_srn" if isinstance(network, SRN) else "lstm" if isinstance(network, LSTM) else "gru"
+    numbers = {name: value.tolist() for name, value in parameters(network).items()}
+    return {"cell": cell, "units": network.unit_names, "parameters": numbers}
 
 
 def provable(network: RecurrentNetwork) -> bool:

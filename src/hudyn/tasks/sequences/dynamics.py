@@ -223,16 +223,18 @@ def _proved(members: Sequence[Member], best: Member) -> list[str]:
 
 
 def _certificates(members: Sequence[Member]) -> str:
-    """The certificates as plain numbers, for `hudyn-verify`."""
-    found = [(member.key, member.analysis.certificate) for member in members if member.analysis.certificate]
-    return json.dumps(
-        {
-            "members": [
-                key | {"status": one.status, "word": one.word, "obstacle": one.obstacle} | (one.record or {})
-                for key, one in found
-            ]
-        }
-    )
+    """The proofs as plain numbers, for `hudyn-verify`."""
+    return json.dumps({"members": [member.key | _record(member.analysis) for member in members]})
+
+
+def _record(analysis: Analysis) -> dict[str, Any]:
+    """Those of one network."""
+    certificate, counting = analysis.certificate, analysis.counting_proof
+    record: dict[str, Any] = {"status": "none"}
+    if certificate:
+        record = {"status": certificate.status, "word": certificate.word, "obstacle": certificate.obstacle}
+        record |= certificate.record or {}
+    return record | ({"counting": counting.record} if counting else {})
 
 
 def _summary(
