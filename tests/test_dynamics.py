@@ -93,6 +93,7 @@ def test_what_is_proved_is_told_and_can_be_checked(command, monkeypatch, capsys)
     assert outcome.status == 0, outcome.err
     found = told(outcome)
     assert found["members"][0]["certificate"] == "proved"
+    assert "It is proved right in every text." in (outcome.folder / "report.html").read_text()
     assert any(sentence.startswith("Proved: ") for sentence in found["words"])
     assert rows(outcome.folder / "tables/mechanisms.csv")[0]["certificate"] == "proved"
     assert {row["symbol"] for row in rows(outcome.folder / "tables/census.csv")} <= set("BTPSXVE")

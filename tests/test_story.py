@@ -15,7 +15,8 @@ from hudyn.languages import Counting, Dyck, FiniteState
 from hudyn.metrics.kinds import MeasureKind
 from hudyn.metrics.measure import Measure
 from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
-from hudyn.tasks.sequences.story import FIGURES, TABLES, answer, captions, how, kinds
+from hudyn.proof.certificate import Certificate
+from hudyn.tasks.sequences.story import FIGURES, TABLES, answer, captions, how, kinds, proved
 from hudyn.tasks.sequences.story.explanation import MOST_WORDS
 from hudyn.tasks.sequences.story.wording import number_of_words
 
@@ -266,6 +267,20 @@ def test_the_outcome_of_another_language():
     told = answer(language, results([False], excess=[0.1], long_range_accuracy=[0.5]), 1000)
     assert told.startswith("The network does not give every legal symbol")
     assert told.endswith("recalls the symbol from the beginning of a word in 50 % of cases.")
+
+
+@pytest.mark.parametrize(
+    ("language", "statuses", "sentence"),
+    [
+        (Dyck(), ["proved", "open", "proved"], "2 of 3 are proved right in every text."),
+        (Dyck(), ["refuted", "open"], "None of 2 are proved right in every text."),
+        (Dyck(), ["proved"], "It is proved right in every text."),
+        (Counting([1, 2]), ["proved", "refuted"], "1 of 2 is proved right in every text of words up to n = 4."),
+        (Counting([1, 2]), ["open"], "It is not proved right in every text of words up to n = 4."),
+    ],
+)
+def test_what_is_proved(language, statuses, sentence):
+    assert proved(language, [Certificate(status) for status in statuses]) == sentence
 
 
 def test_kinds():

@@ -33,6 +33,7 @@ def run_command(command: Callable[[], None]) -> None:
     if int(os.environ.get("LOCAL_RANK", 0)) > 0:
         end_with_parent()
     sys.path.insert(0, str(Path.cwd()))  # classes of the current folder, as with python -m
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's matrices are small, and its processes share the cores
     lean.wanted = True
     gc.disable()  # until all is imported: a collection among so many new objects takes longer than the imports
     try:

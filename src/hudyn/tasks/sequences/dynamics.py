@@ -33,7 +33,7 @@ from hudyn.networks import RecurrentNetwork
 from hudyn.side_by_side import run_side_by_side
 from hudyn.tasks.artifacts import Artifacts, Content, Drawn, Row, Story, Table
 from hudyn.tasks.sequences.module import SequenceStudy
-from hudyn.tasks.sequences.story import FIGURES, TABLES, captions, how, kinds
+from hudyn.tasks.sequences.story import FIGURES, TABLES, answer, captions, how, kinds, proved
 from hudyn.tasks.snapshots import with_parameters
 
 SNAPSHOTS = 24  # at which eigenvalues are followed, and frames of the animation, two seconds of it
@@ -122,6 +122,7 @@ def report_dynamics(
         words={"dynamics": "\n\n".join(sentences)},
         summary={"dynamics": _summary(members, best, shares, sentences, proof)},
         story=Story(
+            answer=_answer(study, members) if proof else "",
             how=how(best.analysis, who),
             kinds=kinds([member.analysis.verdict for member in members], solved),
             figures=captions(figures, FIGURES),
@@ -191,6 +192,14 @@ def _learned(analysis: Analysis) -> list[str]:
         return [learned.note]
     comparison = compare(difference(learned.machine, language.automaton(analysis.joined)))
     return [learned.note, f"By L*, {len(learned.machine)} states: {comparison}."]
+
+
+def _answer(study: SequenceStudy, members: Sequence[Member]) -> str:
+    """The outcome of the run, and how many networks are proved right."""
+    language, certificates = study.data.language, [member.analysis.certificate for member in members]
+    outcome = answer(language, study.results, study.module.max_n, study.data.evaluation_max_n)
+    found = [certificate for certificate in certificates if certificate]
+    return f"{outcome} {proved(language, found)}" if found else outcome
 
 
 def _proved(members: Sequence[Member], best: Member) -> list[str]:

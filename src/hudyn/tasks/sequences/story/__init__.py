@@ -2,6 +2,6 @@
 
 from hudyn.tasks.sequences.story.captions import FIGURES, TABLES, captions
 from hudyn.tasks.sequences.story.explanation import how
-from hudyn.tasks.sequences.story.outcome import answer, kinds
+from hudyn.tasks.sequences.story.outcome import answer, kinds, proved
 
-__all__ = ["FIGURES", "TABLES", "answer", "captions", "how", "kinds"]
+__all__ = ["FIGURES", "TABLES", "answer", "captions", "how", "kinds", "proved"]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from hudyn.dynamics.verdict import Verdict
 from hudyn.languages import Countable, Language
 from hudyn.metrics.measure import Measure
+from hudyn.proof.certificate import Certificate
 from hudyn.tasks.sequences.story.wording import language_name
 from hudyn.tasks.wording import interval, share_of_networks
 
@@ -41,6 +42,15 @@ def answer(language: Language, results: Mapping[str, Measure], most: int, judged
         share = f"{100 * recalled.median:.0f} %"
         sentence += f", and it recalls the symbol from the beginning of a word in {share} of cases"
     return f"{sentence}."
+
+
+def proved(language: Language, certificates: Sequence[Certificate]) -> str:
+    """How many networks are proved right in every text."""
+    number, members = [one.status for one in certificates].count("proved"), len(certificates)
+    texts = f"every text of words up to n = {language.max_n}" if isinstance(language, Countable) else "every text"
+    if members == 1:
+        return f"It is {'' if number else 'not '}proved right in {texts}."
+    return f"{number or 'None'} of {members} {'is' if number == 1 else 'are'} proved right in {texts}."
 
 
 def _share(solved: Measure, verb: str, what: str) -> str:
