@@ -96,7 +96,9 @@ def test_what_is_proved_is_told_and_can_be_checked(command, monkeypatch, capsys)
     assert "It is proved right in every text." in (outcome.folder / "report.html").read_text()
     assert any(sentence.startswith("Proved: ") for sentence in found["words"])
     assert rows(outcome.folder / "tables/mechanisms.csv")[0]["certificate"] == "proved"
-    assert {row["symbol"] for row in rows(outcome.folder / "tables/census.csv")} <= set("BTPSXVE")
+    census, states = (rows(outcome.folder / f"tables/{name}.csv") for name in ("census", "census_states"))
+    assert {(row["symbol"], row["period"]) for row in census} == {(symbol, n) for symbol in "BTPSXVE" for n in "12"}
+    assert sum(int(row["proved"]) for row in census) == len(states) > 0
     monkeypatch.setattr("sys.argv", ["hudyn-verify", str(outcome.folder / "tables/certificate.json")])
     with pytest.raises(SystemExit) as stopped:
         main()

@@ -225,6 +225,12 @@ def _proved(members: Sequence[Member], best: Member) -> list[str]:
         )
     if best.analysis.counting_proof:
         sentences.append(str(best.analysis.counting_proof))
+    maps = [census for member in members for census in (member.analysis.census or {}).values()]
+    if len(members) > 1 and maps:
+        points, cycles = (sum(not census.undecided[period] for census in maps) for period in (1, 2))
+        sentences.append(
+            f"By proof, all fixed points are known of {points:,} of {len(maps):,} maps, and all 2-cycles of {cycles:,}."
+        )
     if best.analysis.census:
         parts = [census.describe(symbol) for symbol, census in best.analysis.census.items()]
         sentences.append(f"By proof, the map of {'; that of '.join(parts)}.")
@@ -297,8 +303,14 @@ def _tables(members: Sequence[Member], best: Member, proof: bool) -> dict[str, T
         "fixed_points": Table(fixed_points, columns),
     }
     if proof:
-        rows = [row for member in members for row in _census_rows(member, units)]
-        tables["census"] = Table(rows, ["member", "seed", "symbol", "period", "exactly", "eigenvalues", *units])
+        tables["census"] = Table(
+            [row for member in members for row in _census_rows(member)],
+            ["member", "seed", "symbol", "period", "proved", "undecided_boxes"],
+        )
+        tables["census_states"] = Table(
+            [row for member in members for row in _census_states(member, units)],
+            ["member", "seed", "symbol", "period", "eigenvalues", *units],
+        )
     language = best.analysis.language
     if isinstance(language, Countable):
         counting = [(member.key, member.analysis.counters) for member in members if member.analysis.counters]
@@ -337,17 +349,22 @@ def _fixed_point_rows(member: Member, columns: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _census_rows(member: Member, units: Sequence[str]) -> list[Row]:
+def _census_rows(member: Member) -> list[Row]:
+    """A row for each symbol's fixed points and 2-cycles: how many are proved."""
+    return [
+        member.key | {"symbol": symbol, "period": period, "proved": len(found), "undecided_boxes": left}
+        for symbol, census in (member.analysis.census or {}).items()
+        for (period, left), found in zip(census.undecided.items(), (census.points, census.cycles), strict=True)
+    ]
+
+
+def _census_states(member: Member, units: Sequence[str]) -> list[Row]:
     """A row for each fixed point and 2-cycle that is proved."""
     rows: list[Row] = []
     for symbol, census in (member.analysis.census or {}).items():
         for found in (*census.points, *census.cycles):
             discs = zip(found.eigenvalues, found.errors, strict=True)
-            row = member.key | {
-                "symbol": symbol,
-                "period": found.period,
-                "exactly": int(not census.undecided[found.period]),
-            }
+            row = member.key | {"symbol": symbol, "period": found.period}
             row["eigenvalues"] = " ".join(f"{value:.6g}±{error:.1g}" for value, error in discs)
             rows.append(row | dict(zip(units, found.states.mid[0].tolist(), strict=True)))
     return rows

@@ -37,8 +37,9 @@ TABLES: Mapping[str, str] = {
     "well the count can be decoded from it (linear and geometric, from 0 to 1).",
     "fixed_points": "The states that a symbol leaves unchanged, for each network: a point attracts if all eigenvalues "
     "are below 1 in size.",
-    "census": "The fixed points and 2-cycles that each symbol's map is proved to have, with their eigenvalues; where "
-    "exactly is 1, the map has no others.",
+    "census": "How many fixed points (period 1) and 2-cycles (period 2) each symbol's map is proved to have; where "
+    "boxes are undecided, it may have more.",
+    "census_states": "These fixed points and 2-cycles, with bounds of their eigenvalues.",
     "states_by_n": "The number of states that an automaton needs for the words up to each n, beside that of the best "
     "network.",
     "parameters": "The parameters of each layer, with the arithmetic.",
