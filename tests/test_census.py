@@ -49,6 +49,18 @@ def test_one_cell(weight, points, cycles):
         assert c[1] == pytest.approx(c[0] / 2 + np.tanh(weight * np.tanh(c[0])), abs=1e-9)
 
 
+def test_fixed_points_beyond_the_limit_do_not_count():
+    """The forget gate is near 1, so that two of three fixed points have contexts of thousands."""
+    network = LSTM(2, 1)
+    with torch.no_grad():
+        network.input_weight.zero_()
+        network.hidden_weight.copy_(torch.tensor([[-1.1762203], [1.9170951], [0.8011550], [1.8070087]]))
+        network.bias.copy_(torch.tensor([-0.0850571, 9.8616617, -0.3672467, -0.2043833]))
+    found = census(network, 0)
+    assert found.undecided[1] == 0
+    assert [round(float(point.states.mid[0, 1]), 3) for point in found.points] == [0.875]
+
+
 def test_a_point_where_branches_meet_stays_undecided():
     found = census(one_unit(1.0), 0)
     assert not found.points

@@ -9,6 +9,7 @@ import torch
 from hudyn.languages import Countable, Counting, FiniteState
 from hudyn.networks import GRU, LSTM, SRN, AutomatonSRN, CountingLSTM, CountingSRN
 from hudyn.proof.certificate import certify
+from hudyn.proof.checker.arithmetic import combined, tanh, times
 from hudyn.proof.checker.command import main
 from hudyn.proof.checker.words import check_words
 from hudyn.proof.task import Task
@@ -126,6 +127,7 @@ DAMAGES = {
     "cells malformed": lambda r: first_set(r).update(cells=[0, None]),
     "a transition dropped": lambda r: r["states"][1]["targets"].pop(),
     "a transition moved": lambda r: r["states"][1]["targets"].__setitem__(0, 0),
+    "no transition at all": lambda r: r["states"][0].update(targets=[]),
     "a state that is not there": lambda r: r["states"][1]["targets"].__setitem__(0, 99),
     "another symbol legal": lambda r: r["states"][1].update(legal=[0]),
     "weights of the readout changed": lambda r: r["parameters"]["output.bias"].__setitem__(0, 99.0),
@@ -134,6 +136,17 @@ DAMAGES = {
     "a row of weights missing": lambda r: r["parameters"]["hidden_weight"].pop(),
     "a unit of the initial state missing": lambda r: r["parameters"]["initial_hidden"].pop(),
     "another cell": lambda r: r.update(cell="gru"),
+    "a unit less": lambda r: r["units"].pop(),
+    "a set along a line": lambda r: first_set(r).update(
+        axes=[row[:1] for row in first_set(r)["axes"]], inverse=first_set(r)["inverse"][:1]
+    ),
+    "axes of errors along a line": lambda r: between(r).update(
+        axes=[row[:1] for row in between(r)["axes"]], inverse=between(r)["inverse"][:1]
+    ),
+    "a set that is too large": lambda r: first_set(r)["axes"][0].__setitem__(0, 1e305),
+    "a symbol less": lambda r: r["alphabet"].pop(),
+    "a parameter in words": lambda r: r["parameters"]["bias"].__setitem__(0, "0.1"),
+    "a parameter of another cell": lambda r: r["parameters"].update(candidate_bias=[0.0]),
 }
 
 
@@ -162,6 +175,16 @@ def test_the_last_digit_of_a_weight_is_refused_where_it_matters():
         check_words(record)
 
 
+def test_what_overflows_proves_nothing():
+    most = 1.7e308
+    with pytest.raises(ValueError, match="too large"):
+        combined([most, most, -most, -most], [(0.76, 0.77)] * 4)
+    with pytest.raises(ValueError, match="too large"):
+        tanh((float("nan"), 1.0))
+    with pytest.raises(ValueError, match="too large"):
+        times((0.0, 1.0), (0.0, float("inf")))
+
+
 def test_the_command(tmp_path, monkeypatch, capsys, reber):
     path = tmp_path / "certificate.json"
     members = [{"member": 0, "status": "proved"} | reber, {"member": 1, "status": "open"}]
@@ -173,7 +196,11 @@ def test_the_command(tmp_path, monkeypatch, capsys, reber):
             main()
         return stopped.value.code, capsys.readouterr().out
 
-    assert run() == (0, "member 0: proved on every word of the automaton of 7 states\nmember 1: open\n")
+    assert run() == (
+        0,
+        "member 0: proved right on every word of the automaton of 7 states, also in single precision\n"
+        "member 1: not proved right on every word\n",
+    )
     members[0] = {"member": 0, "status": "proved"} | damaged(reber, DAMAGES["a set moved far"])
     status, out = run()
     assert status == 1

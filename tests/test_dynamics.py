@@ -103,7 +103,9 @@ def test_what_is_proved_is_told_and_can_be_checked(command, monkeypatch, capsys)
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 0
-    assert capsys.readouterr().out == "member 0: proved on every word of the automaton of 7 states\n"
+    assert capsys.readouterr().out == (
+        "member 0: proved right on every word of the automaton of 7 states, also in single precision\n"
+    )
 
 
 def test_how_far_networks_count_is_proved_and_told(command, monkeypatch, capsys):

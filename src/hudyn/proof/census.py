@@ -24,7 +24,7 @@ AT_ONCE = 512  # boxes
 NARROW = 1e-6  # width of a box that is not divided further
 INFLATED = 0.1  # a box is tested with this share more on every side, so that a root on its border is inside
 STARTS, NEWTON = 8, 30  # boxes that stay undecided from which roots are sought by Newton's method, and its steps
-FARTHEST = 100.0  # bound of the units that have none of their own: context units, and rectified ones
+FARTHEST = 100.0  # of units that have no bounds of their own: context units, and rectified ones
 SHRINKS = 0.99  # a box is contracted as long as some width falls below this share of what it was
 
 
@@ -58,7 +58,7 @@ class _Root(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Census:
-    """The fixed points and 2-cycles of a symbol's map: everywhere, but for units without bounds, whose limit is 100.
+    """The fixed points and 2-cycles of a symbol's map in whose states no unit is beyond 100.
 
     Attributes:
         points: the fixed points.
@@ -88,23 +88,40 @@ class Census:
 def census(network: RecurrentNetwork, symbol: int) -> Census:
     """Prove how many fixed points and 2-cycles a symbol's map has; the network is an SRN, an LSTM or a GRU."""
     fixed, returning = _equation(network, symbol, 1), _equation(network, symbol, 2)
+    points, undecided = list[Enclosure](), {}
     found, left = _roots(fixed)
-    points = [_enclosure(network, symbol, fixed.states(root.inner)) for root in found]
-    roots, undecided = _roots(returning)
+    for root in found:
+        states = fixed.states(root.inner)
+        if _is_near(states):
+            points.append(_enclosure(network, symbol, states))
+        elif not _is_far(states):
+            left.append(root.inner)
+    undecided[1] = len(left)
+    found, left = _roots(returning)
     cycles: list[Enclosure] = []
-    for root in roots:
-        if any(_within(returning.unknowns(point.states[[0, 0]]), root.outer) for point in points):
-            continue  # the only root there is the fixed point
-        cycle = _enclosure(network, symbol, returning.states(root.inner))
+    for root in found:
+        states = returning.states(root.inner)
+        same = [returning.unknowns(point.states[[0, 0]]) for point in points]
         known = [returning.unknowns(other.states[::-1]) for other in cycles]
-        if any(_within(other, root.outer) for other in known):
-            continue  # the only root there is the other state of a cycle
-        others = [returning.unknowns(cycle.states[::-1]), *(returning.unknowns(p.states[[0, 0]]) for p in points)]
-        if all(root.inner.apart(other).any() for other in (*others, *known)):
-            cycles.append(cycle)
+        if _is_far(states) or any(_within(other, root.outer) for other in (*same, *known)):
+            continue  # beyond the limit; or the only root there is a fixed point, or the other state of a cycle
+        others = [returning.unknowns(states[::-1]), *same, *known]
+        if _is_near(states) and all(root.inner.apart(other).any() for other in others):
+            cycles.append(_enclosure(network, symbol, states))
         else:
-            undecided.append(root.inner)
-    return Census(tuple(points), tuple(cycles), {1: len(left), 2: len(undecided)})
+            left.append(root.inner)
+    undecided[2] = len(left)
+    return Census(tuple(points), tuple(cycles), undecided)
+
+
+def _is_near(states: Interval) -> bool:
+    """Whether certainly no unit is beyond `FARTHEST`."""
+    return bool((states.magnitude <= FARTHEST).all())
+
+
+def _is_far(states: Interval) -> bool:
+    """Whether certainly some unit is."""
+    return bool((np.maximum(states.low, -states.high) > FARTHEST).any())
 
 
 @dataclass(frozen=True)

@@ -100,12 +100,17 @@ def prove_counting(network: RecurrentNetwork, language: Countable, most: int = 1
     repeats, period = _repetition(network)
     with np.errstate(over="ignore", invalid="ignore"):  # of states that grow without bounds
         right, wrong = _words(network, language, most)
-        record = described(network) | {"ratios": language.ratios, "read": right, "right": right, "wrong": wrong}
+        record = described(network) | {
+            "ratios": list(map(int, language.ratios)),
+            "words_read": right,
+            "right": right,
+            "wrong": wrong,
+        }
         record["always_wrong"] = None
         if right == most and isinstance(network, LSTM):
             by_cells, blocks = counts_up_to(network, language)
             if by_cells > most:
-                record = _agreed(check_cells, record | {"read": 1, "right": by_cells, "cells": blocks}) or record
+                record = _agreed(check_cells, record | {"words_read": 1, "right": by_cells, "cells": blocks}) or record
         if record["right"] == right:
             claims = _settlings(network, language, right)
             agreed = (_agreed(check_settling, record | claim) for claim in claims)

@@ -8,6 +8,7 @@ TANH_ERROR = 2.0**-44  # of `_tanh`
 SMALL = 1e-30  # below this, single precision may lose a number
 UNITS = {"real": 2.0**-52, "single": 1.0001 * 2.0**-24}  # rounding that is covered, and products of roundings
 ACTIVATION = 8  # units by which an activation function may be wrong
+UNBOUNDED = "some number is too large, or is not a number"
 Bounds = tuple[float, float]
 
 
@@ -19,6 +20,8 @@ def add(one: Bounds, other: Bounds) -> Bounds:
 def times(one: Bounds, other: Bounds) -> Bounds:
     """The products."""
     products = one[0] * other[0], one[0] * other[1], one[1] * other[0], one[1] * other[1]
+    if not isfinite(sum(products)):
+        raise ValueError(UNBOUNDED)
     return nextafter(min(products), -inf), nextafter(max(products), inf)
 
 
@@ -38,6 +41,8 @@ def combined(weights: Sequence[float], parts: Sequence[Bounds]) -> Bounds:
     for w, (a, b) in zip(weights, parts, strict=True):
         a, b = (w * a, w * b) if w >= 0 else (w * b, w * a)
         low, high, whole = low + a, high + b, whole + abs(a) + abs(b)
+    if not isfinite(whole):
+        raise ValueError(UNBOUNDED)
     return low - len(weights) * 2.0**-51 * whole, high + len(weights) * 2.0**-51 * whole
 
 
@@ -59,6 +64,8 @@ def _tanh(x: float) -> float:
 
 def tanh(bounds: Bounds) -> Bounds:
     """The values of tanh."""
+    if not bounds[0] <= bounds[1]:
+        raise ValueError(UNBOUNDED)
     return max(_tanh(bounds[0]) - TANH_ERROR, -1.0), min(_tanh(bounds[1]) + TANH_ERROR, 1.0)
 
 
@@ -88,7 +95,7 @@ class WithSlopes:
         centre, other = widened(centre, error), widened(other, error)
         low, high = widened(centre, combined([1.0] * len(slopes), [(0.0, size(slope)) for slope in slopes])[1])
         if not (isfinite(low) and isfinite(high)):
-            raise ValueError("some number is too large, or is not a number")
+            raise ValueError(UNBOUNDED)
         return Value(centre, slopes, (max(low, other[0]), min(high, other[1])))
 
     def linear(self, weights: Sequence[float], values: Sequence[Value], *terms: float) -> Value:

@@ -14,30 +14,36 @@ def main() -> None:
     """Check every proof of a file."""
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: hudyn-verify <run>/tables/certificate.json")
-    refused = False
-    for record in json.loads(Path(sys.argv[1]).read_text())["members"]:
-        told = [record["status"]]
-        if record["status"] == "proved":
-            claim = f"proved on every word of the automaton of {len(record['states'])} states"
-            told = [_verdict(check_words, record, claim)]
-        if counting := record.get("counting"):
-            told.append(_verdict(check_counting, counting, _counted(counting)))
-        refused |= any(one.startswith("REFUSED") for one in told)
-        print(f"member {record['member']}: {'; '.join(told)}", flush=True)
-    sys.exit(int(refused))
+    members = json.loads(Path(sys.argv[1]).read_text())["members"]
+    verdicts = [_told(number, record) for number, record in enumerate(members)]
+    sys.exit(int(not verdicts or not all(verdicts)))
 
 
-def _counted(record: dict[str, Any]) -> str:
-    """What is claimed of single words."""
+def _told(number: int, record: dict[str, Any]) -> bool:
+    """Print what is proved of a member; whether all that is claimed is."""
+    checks: list[Callable[[], str]] = []
+    if record["status"] == "proved":
+        checks.append(lambda: _every_word(record))
+    if "counting" in record:
+        checks.append(lambda: _single_words(record["counting"]))
+    told = [] if record["status"] == "proved" else ["not proved right on every word"]
+    for check in checks:
+        try:
+            told.append(check())
+        except (ArithmeticError, AttributeError, LookupError, ValueError, TypeError, RecursionError) as error:
+            told.append(f"REFUSED: {error}")
+    print(f"member {number}: {'; '.join(told)}", flush=True)
+    return not any(one.startswith("REFUSED") for one in told)
+
+
+def _every_word(record: dict[str, Any]) -> str:
+    check_words(record)
+    single = ", also in single precision" * (record["arithmetic"] == "single")
+    return f"proved right on every word of the automaton of {len(record['states'])} states{single}"
+
+
+def _single_words(record: dict[str, Any]) -> str:
+    check_counting(record)
     claims = ["right", "wrong", "always_wrong"], ["right up to n = {:,}", "wrong at n = {:,}", "wrong from n = {:,} on"]
     told = [text.format(record[name]) for name, text in zip(*claims, strict=True) if record[name]]
     return f"on single words, with blocks in the ratios {':'.join(map(str, record['ratios']))}, {', '.join(told)}"
-
-
-def _verdict(check: Callable[[dict[str, Any]], None], record: dict[str, Any], claim: str) -> str:
-    """The claim, if it is checked."""
-    try:
-        check(record)
-    except (ArithmeticError, LookupError, ValueError, TypeError, RecursionError) as error:
-        return f"REFUSED: {error}"
-    return claim

@@ -19,31 +19,47 @@ NOTHING: Bounds = (0.0, 0.0)
 
 def check_counting(record: dict[str, Any]) -> None:
     """Raise ValueError unless it is proved up to which n a network is right, and from which n on it is wrong."""
+    right = max(_whole(record["right"], 0), _whole(record["words_read"], 0))
+    for name in ("wrong", "always_wrong"):
+        if record[name] is not None:
+            _whole(record[name], right + 1)
     _check_words(record)
-    if record["right"] != record["read"]:
-        if record["read"] < 1:
-            raise ValueError("the word of n = 1 is not read")
+    if record["right"] != record["words_read"]:
+        _whole(record["words_read"], 1)
         check_cells(record)
     if record["always_wrong"] is not None:
         check_settling(record)
 
 
+def _whole(number: Any, least: int) -> int:
+    """A number, if it is a whole number that large or larger."""
+    if type(number) is not int or number < least:
+        raise ValueError(f"{number} is not a whole number from {least} on")
+    return number
+
+
+def _network(record: dict[str, Any], arithmetic: WithSlopes | InDecimals) -> Network:
+    """The network, if it has a symbol for each block of the words."""
+    network = Network(record, arithmetic)
+    if len([_whole(ratio, 1) for ratio in record["ratios"]]) != network.symbols or network.symbols < 2:
+        raise ValueError("there is not a block of each symbol")
+    return network
+
+
 def _check_words(record: dict[str, Any]) -> None:
-    """Raise ValueError unless the words of all n up to `read` are right, and that of n = `wrong` is wrong."""
-    ratios, right, wrong, decided = record["ratios"], record["read"], record["wrong"], 0
-    if wrong is not None and wrong <= right:
-        raise ValueError(f"the word of n = {wrong} is said to be right and wrong")
+    """Raise ValueError unless the words of all n up to `words_read` are right, and that of n = `wrong` is wrong."""
+    ratios, read, wrong, decided = record["ratios"], record["words_read"], record["wrong"], 0
     for digits in DIGITS:
-        network = Network(record, InDecimals(digits))
-        state = network.begun(len(record["units"]))
-        for n in range(1, max(right, wrong or 0) + 1):
+        network = _network(record, InDecimals(digits))
+        state = network.begun()
+        for n in range(1, max(read, wrong or 0) + 1):
             for _ in range(ratios[0]):
                 state = network.read(0, state)
-            if decided < n <= right or n == wrong:
+            if decided < n <= read or n == wrong:
                 rest = [symbol for symbol, ratio in enumerate(ratios) for _ in range(ratio * n) if symbol]
                 if (found := _is_right(network, state, [*rest, 0])) is None:
                     break
-                if found != (n <= right):
+                if found != (n <= read):
                     raise ValueError(f"the word of n = {n} is proved {'right' if found else 'wrong'}")
                 decided = n
         else:
@@ -72,16 +88,16 @@ def check_settling(record: dict[str, Any]) -> None:
     after each of the first symbols that are read together, it errs on the second.
     """
     its, told, always = WithSlopes("real"), record["settling"], record["always_wrong"]
-    network, ratios, basin = Network(record, its), record["ratios"], told["basin"]
-    if not any(_comes_into(record, basin, told["start"], digits) for digits in DIGITS):
+    network, ratios, basin = _network(record, its), record["ratios"], told["basin"]
+    start, size, turns = _whole(told["start"], 0), 1.0, 0
+    if not any(_comes_into(record, basin, start, digits) for digits in DIGITS):
         raise ValueError("no state is proved to come into the basin")
     rate, drift = _contraction(network, basin, 0)
-    size, turns = 1.0, 0
     while size > told["size"]:
         size, before, turns = (rate * size + drift) * (1 + 1e-9), size, turns + 1
         if size >= before or turns > MOST_TURNS:
             raise ValueError("the basin does not shrink to the part")
-    zeros = [0.0] * len(record["units"])
+    zeros = [0.0] * network.size
     state = points(its, basin, zeros, [told["size"]] * len(zeros))
     latest = 0
     for failing in told["failing"]:
@@ -90,26 +106,26 @@ def check_settling(record: dict[str, Any]) -> None:
         state = network.read(0, state)
     if len(told["failing"]) != basin["turns"]:
         raise ValueError("not every step of the basin is shown to fail")
-    read = told["start"] + basin["turns"] * turns
+    read = start + basin["turns"] * turns
     if always * ratios[0] < read or always * ratios[1] <= latest:
         raise ValueError(f"it is not proved wrong from n = {always} on")
 
 
 def _comes_into(record: dict[str, Any], basin: dict[str, Any], start: int, digits: int) -> bool:
-    network = Network(record, InDecimals(digits))
-    state = network.begun(len(record["units"]))
+    network = _network(record, InDecimals(digits))
+    state = network.begun()
     for _ in range(start):
         state = network.read(0, state)
     its = WithSlopes("real")
     outward = [(nextafter(float(low), -inf), nextafter(float(high), inf)) for low, high in state]
-    return holds(basin, defect(basin), [its.value(bounds, [], bounds, 0) for bounds in outward])
+    return holds(basin, defect(basin, network.size), [its.value(bounds, [], bounds, 0) for bounds in outward])
 
 
 def _contraction(network: Network, basin: dict[str, Any], symbol: int) -> tuple[float, float]:
     """The rate and the drift of a basin: a state of size s in it has at most the size rate · s + drift afterwards."""
-    units, off = len(basin["centre"]), defect(basin)
+    units, off = network.size, defect(basin, network.size)
     state = points(network.its, basin, [0.0] * units, [1.0] * units)
-    for _ in range(basin["turns"]):
+    for _ in range(_whole(basin["turns"], 1)):
         state = network.read(symbol, state)
     parts = parts_of(state, [[at] for at in basin["centre"]], basin["inverse"])
     rate, drift = max(sum(part[1:]) for part in parts), max(part[0] for part in parts)
@@ -120,16 +136,16 @@ def _contraction(network: Network, basin: dict[str, Any], symbol: int) -> tuple[
 
 def _check_failing(network: Network, state: State, told: dict[str, Any]) -> None:
     """Raise ValueError unless words of so many second symbols or more are wrong from a state on."""
-    if told["after"] < 1:
-        raise ValueError("before the second symbol nothing is asked")
-    for _ in range(told["after"]):
+    for _ in range(_whole(told["after"], 1)):  # before the second symbol nothing is asked
         state = network.read(1, state)
     basin = told["basin"]
     if basin is None:  # another symbol is likelier than the second, which must come again
         if not any(high < 0 for _, high in _margins(network, state)):
             raise ValueError("the network is not proved to err on the second symbol")
         return
-    if not holds(basin, defect(basin), state):  # the second symbol stays the likeliest, also at the end of its block
+    if not holds(
+        basin, defect(basin, network.size), state
+    ):  # the second symbol stays the likeliest, also at the end of its block
         raise ValueError("no state is proved to come into the basin of the second symbol")
     _contraction(network, basin, 1)
     state = points(network.its, basin, [0.0] * len(state), [1.0] * len(state))
@@ -151,8 +167,10 @@ def check_cells(record: dict[str, Any]) -> None:
     Before each block a context unit is slope · n + rest. While the block's symbol is read, the units stay in the sets
     of the record: one that keeps its content changes by about `rises` each time, the others stay where they are led.
     """
-    network, blocks, most = Network(record, WithSlopes("real")), record["cells"], record["right"]
+    network, blocks, most = _network(record, WithSlopes("real")), record["cells"], record["right"]
     units = range(network.units)
+    if record["cell"] != "lstm":
+        raise ValueError("only an LSTM has cells")
     slopes, rest, hidden = [Fraction(0) for _ in units], [NOTHING for _ in units], [NOTHING for _ in units]
     for symbol, (block, ratio) in enumerate(zip(blocks, record["ratios"], strict=True)):
         reached = _contexts(slopes, rest, most)

@@ -1,6 +1,7 @@
 """The map of the state that each symbol defines, in an arithmetic of its own."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from hudyn.proof.checker.arithmetic import WithSlopes
@@ -9,33 +10,49 @@ from hudyn.proof.checker.decimals import InDecimals
 State = list[Any]  # hidden, then context units, as the arithmetic's values
 
 
+BLOCKS = {"tanh_srn": 1, "relu_srn": 1, "lstm": 4, "gru": 3}  # of hidden units that the input feeds
+
+
 class Network:
-    """A network from a record: its cell, and its parameters.
+    """A network from a record.
 
     Args:
-        record: that of a proof, with `cell` and `parameters`.
+        record: that of a proof, with `cell`, `units` and `parameters`.
         arithmetic: that it is computed in.
+
+    Raises:
+        ValueError: the parameters are not those of the cell, in names, shapes and numbers.
     """
 
     def __init__(self, record: dict[str, Any], arithmetic: WithSlopes | InDecimals) -> None:
         self.its: Any = arithmetic
-        self.weights = {name: self._numbers(value) for name, value in record["parameters"].items()}
-        self.units = len(self.weights["hidden_weight"][0])
+        cell, given = record["cell"], record["parameters"]
+        self.units, self.symbols, rows = len(given["hidden_weight"][0]), len(given["output.bias"]), BLOCKS[cell]
+        n = self.units
+        shapes = {"input_weight": (rows * n, self.symbols), "hidden_weight": (rows * n, n), "bias": (rows * n,)}
+        shapes |= {"output.weight": (self.symbols, n), "output.bias": (self.symbols,)}
+        shapes |= {"gru": {"candidate_bias": (n,)}, "lstm": {}}.get(cell, {"initial_hidden": (n,)})
+        shapes |= {"peepholes": (3, n)} if cell == "lstm" and "peepholes" in given else {}
+        self.size = 2 * n if cell == "lstm" else n
+        if set(given) != set(shapes) or len(record["units"]) != self.size:
+            raise ValueError(f"these are not the parameters and units of the cell {cell}")
+        self.weights = {name: self._numbers(given[name], *shape) for name, shape in shapes.items()}
         self.readout = list(zip(self.weights["output.weight"], self.weights["output.bias"], strict=True))
-        cells: dict[str, tuple[Any, Any]] = {
-            "tanh_srn": (self._srn, self.its.tanh),
-            "relu_srn": (self._srn, self.its.relu),
-            "lstm": (self._lstm, lambda value: value),
-            "gru": (self._gru, lambda value: value),
-        }
-        self.read, self.activation = cells[record["cell"]]
+        self.activation = {"tanh_srn": self.its.tanh, "relu_srn": self.its.relu}.get(cell, lambda value: value)
+        self.read = {"lstm": self._lstm, "gru": self._gru}.get(cell, self._srn)
 
-    def _numbers(self, values: Any) -> Any:
-        return [self._numbers(one) for one in values] if isinstance(values, list) else self.its.number(values)
+    def _numbers(self, values: Any, *shape: int) -> Any:
+        if not shape:
+            if type(values) is not float or not isfinite(values):
+                raise ValueError("some parameter is not a finite number")
+            return self.its.number(values)
+        if len(values) != shape[0]:
+            raise ValueError("some parameters are missing, or too many")
+        return [self._numbers(one, *shape[1:]) for one in values]
 
-    def begun(self, units: int) -> State:
+    def begun(self) -> State:
         """The state before the first symbol."""
-        initial = self.weights.get("initial_hidden", [self.its.number(0)] * units)
+        initial = self.weights.get("initial_hidden", [self.its.number(0)] * self.size)
         return [self.activation(self.its.known(one)) for one in initial]
 
     def logits(self, state: State) -> list[Any]:

@@ -6,12 +6,14 @@ from typing import Any
 
 from hudyn.proof.checker.arithmetic import Value, WithSlopes, add, combined, size, times
 
+LARGEST = 1e300  # state
 
-def defect(one: dict[str, Any]) -> float:
-    """A bound of the norm of 1 - inverse · axes."""
+
+def defect(one: dict[str, Any], units: int) -> float:
+    """A bound of the norm of 1 - inverse · axes, of so many units."""
+    if {len(one["axes"]), len(one["inverse"]), *map(len, (*one["axes"], *one["inverse"]))} != {units}:
+        raise ValueError("some set has more or fewer axes than there are units")
     columns = [[(x, x) for x in column] for column in zip(*one["axes"], strict=True)]
-    if len(one["inverse"]) != len(columns):
-        raise ValueError("axes and their inverse differ in number")
     product = [[combined(row, column) for column in columns] for row in one["inverse"]]
     errors = [[size(add(x, (-float(i == j),) * 2)) for j, x in enumerate(row)] for i, row in enumerate(product)]
     return max(map(sum, errors)) * (1 + 1e-9)
@@ -47,4 +49,6 @@ def points(its: WithSlopes, one: dict[str, Any], middle: Sequence[float], half: 
     shift = [combined(row, [(m, m) for m in middle]) for row in one["axes"]]
     centre = [add((at, at), by) for at, by in zip(one["centre"], shift, strict=True)]
     spread = [[times((a, a), (h, h)) for a, h in zip(row, half, strict=True)] for row in one["axes"]]
-    return [its.value(*both, (-1e300, 1e300), 0) for both in zip(centre, spread, strict=True)]
+    if not all(size(at) + sum(map(size, row)) < LARGEST for at, row in zip(centre, spread, strict=True)):
+        raise ValueError("some set is too large")
+    return [its.value(*both, (-LARGEST, LARGEST), 0) for both in zip(centre, spread, strict=True)]

@@ -11,7 +11,7 @@ from hudyn.proof.checker.sets import defect, holds, points, reach
 def _gathered(its: WithSlopes, state: Sequence[Value], frame: dict[str, Any], kept: int) -> list[Value]:
     """The state with its errors in variables along the frame's axes, which replace all but the `kept` first ones."""
     about = [[sum(bounds) / 2 for bounds in (v.centre, *v.slopes[:kept])] for v in state]
-    reached, off = reach(state, about, frame["inverse"]), defect(frame)
+    reached, off = reach(state, about, frame["inverse"]), defect(frame, len(state))
     if off >= 0.5:
         raise ValueError("the inverse of some axes is wrong")
     sizes = [(part + 2 * off * max(reached)) * (1 + 1e-9) for part in reached]  # off / (1 - off) <= 2 off
@@ -26,14 +26,19 @@ def _gathered(its: WithSlopes, state: Sequence[Value], frame: dict[str, Any], ke
 def check_words(record: dict[str, Any]) -> None:
     """Raise ValueError unless the network is proved right on every word of the automaton."""
     sets, alphabet = record["sets"], range(len(record["alphabet"]))
-    its, units = WithSlopes(record["arithmetic"]), len(record["units"])
-    network, defects = Network(record, its), [defect(one) for one in sets]
+    its = WithSlopes(record["arithmetic"])
+    network = Network(record, its)
+    units, defects = network.size, [defect(one, network.size) for one in sets]
+    if network.symbols != len(alphabet):
+        raise ValueError("the network has other symbols than the automaton")
+    reached = {0}
 
     def follow(before: int, state: list[Value], path: tuple[int, ...], kept: int) -> None:
         here = record["states"][before]
         if here["targets"] and len(here["targets"]) != len(here["legal"]):
             raise ValueError(f"state {before} lacks a transition of a legal symbol")
         for symbol, target in zip(here["legal"], here["targets"], strict=False):
+            reached.add(target)
             where = f"after {record['alphabet'][symbol]} into state {target}"
             after, there = network.read(symbol, state), record["states"][target]
             logits = network.logits(after) if there["asked"] else []
@@ -58,6 +63,8 @@ def check_words(record: dict[str, Any]) -> None:
             return
         follow(one["state"], points(its, one, middle, half), (), units)
 
-    follow(0, network.begun(units), (), 0)
+    follow(0, network.begun(), (), 0)
     for one in sets:
         divide(one, one["cells"], [0.0] * units, [1.0] * units)
+    if len(reached) != len(record["states"]):
+        raise ValueError("some state of the automaton is never reached")
