@@ -205,3 +205,26 @@ def test_the_command(tmp_path, monkeypatch, capsys, reber):
     status, out = run()
     assert status == 1
     assert "REFUSED" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), ("{", "is not the"), ("[]", "is not the"), ('{"members": 1}', "is not the")],
+)
+def test_a_file_without_proofs_is_no_traceback(content, message, tmp_path, monkeypatch):
+    path = tmp_path / "certificate.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setattr("sys.argv", ["hudyn-verify", str(path)])
+    with pytest.raises(SystemExit, match=message):
+        main()
+
+
+def test_a_member_without_a_status_is_refused(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "certificate.json"
+    path.write_text(json.dumps({"members": [{}, 7]}))
+    monkeypatch.setattr("sys.argv", ["hudyn-verify", str(path)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert ["REFUSED" in line for line in capsys.readouterr().out.splitlines()] == [True, True]
