@@ -16,10 +16,10 @@ from hudyn.networks.recurrent import LSTM
 from hudyn.proof.intervals import UNIT, Interval
 from hudyn.proof.jets import parameters
 
+Block = dict[str, Any]  # the sets of a block, as plain numbers
 KEEPS = 0.5  # a cell whose forget gate is above this may count
 LARGEST = 2**40  # n up to which a proof is sought
 ROUNDS = 30  # until sets are closed
-Block = dict[str, Any]  # the sets of a block
 GROWTH = 1e-3  # of a set in each round, by its radius
 LEAST = 1e-12  # and by this number
 

@@ -100,13 +100,8 @@ def prove_counting(network: RecurrentNetwork, language: Countable, most: int = 1
     repeats, period = _repetition(network)
     with np.errstate(over="ignore", invalid="ignore"):  # of states that grow without bounds
         right, wrong = _words(network, language, most)
-        record = described(network) | {
-            "ratios": list(map(int, language.ratios)),
-            "words_read": right,
-            "right": right,
-            "wrong": wrong,
-        }
-        record["always_wrong"] = None
+        record = described(network) | {"ratios": list(map(int, language.ratios)), "words_read": right}
+        record |= {"right": right, "wrong": wrong, "always_wrong": None}
         if right == most and isinstance(network, LSTM):
             by_cells, blocks = counts_up_to(network, language)
             if by_cells > most:
@@ -122,7 +117,7 @@ def _agreed(check: Callable[[Record], None], record: Record) -> Record | None:
     """The record if the checker agrees."""
     try:
         check(record)
-    except ValueError:
+    except (ArithmeticError, ValueError):
         return None
     return record
 
