@@ -254,7 +254,8 @@ def _krawczyk(equation: _Equation, boxes: Interval) -> tuple[Interval, Interval,
 
 def _roots(equation: _Equation) -> tuple[list[_Root], list[Interval]]:
     """The solutions of an equation, and the boxes that stay undecided."""
-    waiting, left, examined, found = equation.box()[None], list[Interval](), 0, list[_Root]()
+    whole, left, examined, found = equation.box(), list[Interval](), 0, list[_Root]()
+    waiting = whole[None]
     most = min(MAX_BOXES, MOST_WORK // waiting.mid.shape[1] ** 3)
 
     def note(outer: Interval, inner: Interval) -> None:
@@ -283,16 +284,16 @@ def _roots(equation: _Equation) -> tuple[list[_Root], list[Interval]]:
         waiting = _together(waiting, _halves(boxes[~small]))
     left += [waiting[place] for place in range(len(waiting.mid))]
     if left:
-        near = _by_newton(equation, _together(*(box[None] for box in left[:: -(-len(left) // STARTS)])))
+        near = _by_newton(equation, whole, _together(*(box[None] for box in left[:: -(-len(left) // STARTS)])))
         inner, _, _ = _krawczyk(equation, near)
         for place in np.flatnonzero(inner.inside(near).all(axis=1)):
             note(near[place], inner[place])
     return found, [part for part in left if not any(_within(part, root.outer) for root in found)]
 
 
-def _by_newton(equation: _Equation, boxes: Interval) -> Interval:
-    """Small boxes around the points that Newton's method leads to from the centres of boxes."""
-    points, whole = Interval.exact(boxes.mid), equation.box()
+def _by_newton(equation: _Equation, whole: Interval, boxes: Interval) -> Interval:
+    """Small boxes around the points of the whole that Newton's method leads to from the centres of boxes."""
+    points = Interval.exact(boxes.mid)
     for _ in range(NEWTON):
         step, _, _ = _krawczyk(equation, points)  # of a point
         points = Interval.exact(np.clip(step.mid, whole.low, whole.high))

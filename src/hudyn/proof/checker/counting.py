@@ -143,9 +143,8 @@ def _check_failing(network: Network, state: State, told: dict[str, Any]) -> None
         if not any(high < 0 for _, high in _margins(network, state)):
             raise ValueError("the network is not proved to err on the second symbol")
         return
-    if not holds(
-        basin, defect(basin, network.size), state
-    ):  # the second symbol stays the likeliest, also at the end of its block
+    # The second symbol stays the likeliest, also at the end of its block.
+    if not holds(basin, defect(basin, network.size), state):
         raise ValueError("no state is proved to come into the basin of the second symbol")
     _contraction(network, basin, 1)
     state = points(network.its, basin, [0.0] * len(state), [1.0] * len(state))
@@ -187,7 +186,7 @@ def check_cells(record: dict[str, Any]) -> None:
             raise ValueError("some set has no bounds")
         forget, change, to_output = _gates(network, symbol, seen, within)
         drift, further = _drift(forget, change, within), (0.0, float(ratio * most))
-        now, shown = [], []
+        now = []
         for u in units:
             rise = Fraction(block["rises"][u])
             error = times(add(drift[u], _outward(-rise)), further)

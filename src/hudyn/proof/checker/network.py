@@ -8,8 +8,6 @@ from hudyn.proof.checker.arithmetic import WithSlopes
 from hudyn.proof.checker.decimals import InDecimals
 
 State = list[Any]  # hidden, then context units, as the arithmetic's values
-
-
 BLOCKS = {"tanh_srn": 1, "relu_srn": 1, "lstm": 4, "gru": 3}  # of hidden units that the input feeds
 
 
