@@ -88,6 +88,18 @@ def test_search_and_checker_agree_on_every_cell(make):
     check_words(found.record)
 
 
+def test_a_network_whose_last_new_states_are_ends_of_texts_is_proved():
+    """Its weights are 0, so that it is in the same state after every word, and a is always likelier than b."""
+    language = FiniteState(
+        {"s": [{"symbol": "a", "to": "t"}], "t": [{"symbol": x, "to": y} for x, y in ("at", "be")]}, "s", "e"
+    )
+    network = SRN(2, 2)
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    network.output.bias.data[:] = torch.tensor([1.0, 0.0])
+    assert certify(network, task_of(language, joined=False)).status == "proved"
+
+
 def damaged(record, change):
     other = copy.deepcopy(record)
     change(other)

@@ -33,12 +33,10 @@ def explore(network: RecurrentNetwork, task: Task) -> tuple[np.ndarray, np.ndarr
             moves = [(target, state, word) for target, state, word in leaving if target is not None]
             if moves:
                 after = step(network, symbol, torch.stack([state for _, state, _ in moves]))
+                errs = errs_in(network, task, [target for target, _, _ in moves], after)
+                if errs.any():
+                    return np.empty(0), np.empty(0), moves[int(errs.nonzero()[0])][2] + name
                 following += [(move[0], state, move[2] + name) for move, state in zip(moves, after, strict=True)]
-        errs = errs_in(
-            network, task, [place for place, _, _ in following], torch.stack([move[1] for move in following])
-        )
-        if errs.any():
-            return np.empty(0), np.empty(0), following[int(errs.nonzero()[0])][2]
         layer = []
         for place, state, word in following:
             key = (place, *(state / SAME).round().long().tolist())
