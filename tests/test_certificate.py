@@ -1,6 +1,7 @@
 """Certificates for every word: proved, refuted or open, and refused by the checker when they are damaged."""
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -100,6 +101,47 @@ def test_a_network_whose_last_new_states_are_ends_of_texts_is_proved():
     assert certify(network, task_of(language, joined=False)).status == "proved"
 
 
+def test_states_that_turn_while_they_settle_are_proved():
+    """A step turns them by an eighth of a circle: no parallelogram holds where that leads, but where two steps lead."""
+    language = FiniteState(
+        {"s": [{"symbol": "a", "to": "t"}], "t": [{"symbol": x, "to": y} for x, y in ("at", "be")]}, "s", "e"
+    )
+    network = SRN(2, 2).double()
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    network.hidden_weight.data[:] = 0.8 * 0.5**0.5 * torch.tensor([[1.0, -1.0], [1.0, 1.0]])
+    network.initial_hidden.data[:] = torch.tensor([0.05, 0.0])
+    network.output.weight.data[0, 0], network.output.bias.data[0] = -10, 1  # right up to a hidden state of 0.1
+    task = task_of(language, joined=False)
+    found = certify(network, task)
+    assert found.status == "proved"
+    assert len(found.record["states"]) > len(task.names)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("visits", [1, 2, 3])
+def test_an_unrolled_automaton_accepts_the_same_words(joined, visits):
+    task = task_of(REBER, joined)
+    unrolled = task.unrolled(visits)
+    same = [(0, 0)]
+    for one, other in same:
+        assert (task.legal[one], task.asked[one]) == (unrolled.legal[other], unrolled.asked[other])
+        for to_one, to_other in zip(task.targets[one], unrolled.targets[other], strict=True):
+            assert (to_one is None) == (to_other is None)
+            if to_one is not None and (to_one, to_other) not in same:
+                same.append((to_one, to_other))
+    original = {other: one for one, other in same}
+    assert len(original) == len(same) == len(unrolled.targets)
+    for cut in unrolled.cuts:
+        for word, target in unrolled.walks(cut):
+            if target in unrolled.cuts:
+                state, passed = original[cut], 0
+                for symbol in word:
+                    state = task.targets[state][symbol]
+                    passed += state in task.cuts
+                assert passed == visits
+
+
 def damaged(record, change):
     other = copy.deepcopy(record)
     change(other)
@@ -176,7 +218,7 @@ def test_the_last_digit_of_a_weight_is_refused_where_it_matters():
     network.output.weight.data[:], network.output.bias.data[:] = 0, 0
     network.output.bias.data[0] = 1e-11
     task = task_of(REBER)
-    first = Task(task.alphabet, task.targets, task.legal, (False, True) + (False,) * 5, task.names)
+    first = dataclasses.replace(task, asked=(False, True) + (False,) * 5)
     (legal,) = first.legal[1][:1]
     network.output.bias.data[list(first.legal[1])] = 1e-11
     network.output.bias.data[[k for k in range(7) if k not in first.legal[1]]] = 0

@@ -7,6 +7,9 @@ after each symbol the network predicts what it must, and in the end it is in a s
 network is right on every word. To prove it, a set may be divided into cells, and on the way errors are gathered along
 axes that the certificate names for each state of the automaton between cuts.
 
+A few large sets are tried first, then many small ones, and at last small ones at only every second or third visit of a
+cut state: the automaton of the certificate counts these visits, and accepts the same words.
+
 The network must predict what the scores ask for. In a counting language the next symbol, where it is determined, is the
 likeliest. In other languages every legal symbol is likelier than every illegal one.
 
@@ -14,6 +17,7 @@ It holds in real arithmetic, and for the network as it is computed, in single or
 function is wrong by more than four units in the last place.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -24,14 +28,19 @@ from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.proof.checker.words import check_words
 from hudyn.proof.exploration import explore
 from hudyn.proof.intervals import TANH_ERROR, UP, Interval
-from hudyn.proof.jets import EXACT, SINGLE, Jet, defect, described, image, initial, parameters, unit_of
-from hudyn.proof.sets import Sets, effects_of, first_sets, frames_of, grown
+from hudyn.proof.jets import EXACT, SINGLE, Jet, defect, described, image, initial, unit_of
+from hudyn.proof.large_sets import effects_of, grown, large_sets
+from hudyn.proof.sets import Sets
+from hudyn.proof.small_sets import small_sets
 from hudyn.proof.task import Task
+from hudyn.proof.walks import frames_of, images
 
-SETS = (1, 2, 3, 4, 6, 8)  # at most, for each cut state; the next number is tried where the one before fails
+SETS = (1, 2, 3, 4, 6, 8)  # large ones at most, for each cut state; the next number is tried where the one before fails
 # How much wider a set must be than the images that it holds, and its smallest radius, which leaves room for rounding:
 # the next pair is tried where one fails.
 ROOM = ((1.2, 4e-3), (1.1, 4e-3), (1.03, 1e-4))
+SIZES = (0.1, 0.03, 0.01, 0.003)  # of small sets
+VISITS = (1, 2, 3)  # of cut states before the next that has sets: states may have to turn before they are held
 MAX_CELLS = 1_024  # of a set; the checker needs a few tenths of a second for each cell of an LSTM
 Status = Literal["proved", "refuted", "open"]
 
@@ -68,24 +77,38 @@ def certify(network: RecurrentNetwork, task: Task) -> Certificate:
         network: an SRN, an LSTM or a GRU.
         task: what it must predict.
     """
-    places, states, word = explore(network, task)
-    if word:
-        return Certificate("refuted", word=word)
-    effects = effects_of(network, task, places, states)
-    for number, (room, least) in product(SETS, ROOM):
-        sets = first_sets(task.cuts, places, states, effects, number, room, least)
-        sets, obstacle = grown(network, task, sets, room)
-        if not obstacle:
-            frames = frames_of(network, task, sets)
-            trees, obstacle = _proof(network, task, sets, frames)
+    obstacle = ""
+    for visits in VISITS if task.cuts else VISITS[:1]:
+        its = task.unrolled(visits)
+        places, states, word = explore(network, its)
+        if word:
+            return Certificate("refuted", word=word)
+        for sets, frames, obstacle in _attempts(network, its, visits == 1, places, states):
             if not obstacle:
-                record = _record(network, task, sets, frames, trees)
+                trees, obstacle = _proof(network, its, sets, frames)
+            if not obstacle:
+                record = _record(network, its, sets, frames, trees)
                 try:
                     check_words(record)
                     return Certificate("proved", record=record)
                 except ValueError as error:
                     obstacle = f"the checker refuses the certificate: {error}"
     return Certificate("open", obstacle=obstacle)
+
+
+def _attempts(
+    network: RecurrentNetwork, task: Task, first: bool, places: np.ndarray, states: np.ndarray
+) -> Iterator[tuple[Sets, dict[int, np.ndarray], str]]:
+    """Sets with which a proof may succeed, with the axes for errors between them, or why they were given up."""
+    if first:
+        effects = effects_of(network, task, places, states)
+        for number, (room, least) in product(SETS, ROOM):
+            sets = large_sets(task.cuts, places, states, effects, number, room, least)
+            sets, obstacle = grown(network, task, sets, room)
+            yield sets, {} if obstacle else frames_of(network, task, sets), obstacle
+    if task.cuts:
+        for size in SIZES:
+            yield small_sets(network, task, places, states, size)
 
 
 def _proof(network: RecurrentNetwork, task: Task, sets: Sets, frames: dict[int, np.ndarray]) -> tuple[list[Any], str]:
@@ -139,24 +162,10 @@ def _failures(
     With the first failure in words.
     """
     failed, obstacle = np.zeros(len(cells.radius), bool), ""
-    after: dict[tuple[int, ...], Jet] = {(): cells}
-    output = parameters(network)
-    for word, target in task.walks(state):
-        jet = image(network, word[-1], after[word[:-1]])
-        logits = jet[: network.hidden_size].linear(output["output.weight"], output["output.bias"])
-        tested = [
-            (logits[one : one + 1] + logits[other : other + 1].scaled(-1)).range.low[:, 0] > 0
-            for one, other in task.pairs(target)
-        ]
-        if target in task.cuts:
-            tested.append(_held(sets, target, jet))
-        else:
-            after[word] = jet.gathered(frames[target], np.linalg.inv(frames[target]), cells.radius.shape[1])
-        for held in tested:
-            if not held.all():
-                symbol = task.alphabet[word[-1]]
-                obstacle = obstacle or f"after {symbol} into state {task.names[target]}, some set is not proved right"
-            failed |= ~held
+    for word, target, jet, right in images(network, task, frames, state, cells):
+        failed |= ~(right & _held(sets, target, jet)) if target in task.cuts else ~right
+        if failed.any():
+            obstacle = obstacle or task.unproved(word, target)
     return failed, obstacle
 
 
