@@ -98,6 +98,7 @@ RULES = {
     "reber": pattern(REBER),
     "reber_loops": pattern(REBER),
     "reber_embedded": pattern(f"BT{REBER}TE|BP{REBER}PE"),
+    "reber_embedded_loops": pattern(f"BT{REBER}TE|BP{REBER}PE"),
     "reber_continual": pattern(f"BT{REBER}TE|BP{REBER}PE"),
     "tomita_1": ended(pattern("1*")),
     "tomita_2": ended(pattern("(10)*")),
