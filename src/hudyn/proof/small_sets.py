@@ -62,7 +62,7 @@ def small_sets(
     cuts = np.array([cut for cut, _ in parts], int)
     centres = np.array([(part.min(axis=0) + part.max(axis=0)) / 2 for _, part in parts])
     sets = Sets(cuts, centres, np.zeros((*centres.shape, centres.shape[1])), np.full_like(centres, LARGEST))
-    if sum(len(list(task.walks(int(cut)))) for cut in cuts) > MOST_STEPS:
+    if sum((cuts == cut).sum() * len(list(task.walks(cut))) for cut in task.cuts) > MOST_STEPS:
         return sets, {}, "it takes too many sets of states"
     moves, unit = _moves(network, task, sets), np.eye(centres.shape[1])
     spread, effect = _first(moves, len(cuts))
