@@ -11,7 +11,7 @@ import torch
 from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.proof.exploration import SAME, errs_in, step
 from hudyn.proof.jets import EXACT, Jet, image
-from hudyn.proof.sets import Sets, balanced
+from hudyn.proof.sets import Sets, balanced, halves
 from hudyn.proof.task import Task
 
 ROUNDS = 30  # of growth
@@ -79,10 +79,7 @@ def _parts(states: np.ndarray, number: int) -> list[np.ndarray]:
         part = parts.pop(widest)
         if np.ptp(part, axis=0).max() < SAME:
             return [*parts, part]
-        along = part[:, np.ptp(part, axis=0).argmax()]
-        order = along.argsort()
-        gap = int(np.diff(along[order]).argmax()) + 1
-        parts += [part[order[:gap]], part[order[gap:]]]
+        parts += [part[side] for side in halves(part)]
     return parts
 
 

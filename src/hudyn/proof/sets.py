@@ -35,3 +35,11 @@ def balanced(spread: np.ndarray, effect: np.ndarray) -> np.ndarray:
     root = np.linalg.cholesky(spread)
     axes = root @ np.linalg.eigh(root.mT @ effect @ root)[1][..., ::-1]
     return np.asarray(axes / np.linalg.norm(axes, axis=-2, keepdims=True))
+
+
+def halves(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of [states, units] on either side of the widest gap along the longest axis."""
+    along = states[:, np.ptp(states, axis=0).argmax()]
+    order = along.argsort()
+    gap = int(np.diff(along[order]).argmax()) + 1
+    return order[:gap], order[gap:]

@@ -13,7 +13,7 @@ import torch
 from hudyn.networks.recurrent import RecurrentNetwork
 from hudyn.proof.exploration import step
 from hudyn.proof.jets import EXACT, Jet, image, initial, unit_of
-from hudyn.proof.sets import Sets, balanced
+from hudyn.proof.sets import Sets, balanced, halves
 from hudyn.proof.task import Task
 from hudyn.proof.walks import frames_of, images
 
@@ -100,13 +100,9 @@ def _positions(network: RecurrentNetwork, task: Task, cut: int, states: np.ndarr
 
 def _parts(positions: np.ndarray, states: np.ndarray, size: float) -> list[np.ndarray]:
     """The states in parts no wider than a size: a wider one is divided where its longest axis has the widest gap."""
-    extent = np.ptp(positions, axis=0)
-    if extent.max() <= size:
+    if np.ptp(positions, axis=0).max() <= size:
         return [states]
-    along = positions[:, extent.argmax()]
-    order = along.argsort()
-    gap = int(np.diff(along[order]).argmax()) + 1
-    return [part for side in (order[:gap], order[gap:]) for part in _parts(positions[side], states[side], size)]
+    return [part for side in halves(positions) for part in _parts(positions[side], states[side], size)]
 
 
 def _moves(network: RecurrentNetwork, task: Task, sets: Sets) -> Moves:
